@@ -1,0 +1,126 @@
+// Package api is the HTTP face: the Gin apps, one file for each, and what they
+// share: routing, decoding, identity, errors. All joins the apps for a server
+// that runs everything.
+//
+// Handlers decide nothing but HTTP: they decode, ask a use case, encode, and
+// return errors, which one place writes and logs.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"sluice/shared/account"
+	"sluice/shared/auth"
+	"sluice/shared/catalog"
+	"sluice/shared/delivery"
+	"sluice/shared/observe"
+	"sluice/shared/upload"
+)
+
+// Deps is what the apps are made from.
+type Deps struct {
+	Accounts *account.Service
+	Catalog  *catalog.Catalog
+	Uploads  *upload.Service
+	Delivery *delivery.Service
+	Ring     *auth.Ring // seals cursors
+	Log      *slog.Logger
+	Metrics  *observe.Metrics
+	Clock    func() time.Time
+
+	Checks         map[string]func(context.Context) error // what /readyz asks, by name
+	Stopping       func() bool                            // tells that new requests are to be refused
+	PublicURL      *url.URL                               // nil: none is configured
+	TrustedProxies []netip.Prefix
+	CORSOrigins    []string
+	Stall          time.Duration // a client that sends nothing for so long is dropped
+}
+
+// Auth returns the app for logins, profiles, users and keys.
+func Auth(d Deps) *gin.Engine { return newEngine(d, append(authRoutes(), systemRoutes()...)) }
+
+// Files returns the app for uploads, listings and what is known of a file.
+func Files(d Deps) *gin.Engine { return newEngine(d, append(fileRoutes(), systemRoutes()...)) }
+
+// Download returns the app that delivers.
+func Download(d Deps) *gin.Engine { return newEngine(d, append(downloadRoutes(), systemRoutes()...)) }
+
+// All returns every app in one.
+func All(d Deps) *gin.Engine {
+	var routes []route
+	for _, app := range [][]route{authRoutes(), fileRoutes(), downloadRoutes(), systemRoutes()} {
+		routes = append(routes, app...)
+	}
+	return newEngine(d, routes)
+}
+
+// access says what credentials a route asks for.
+type access uint8
+
+const (
+	open     access = iota // none are looked at
+	optional               // bad ones are refused, none are nobody
+	required               // a good access token
+)
+
+// route is one line of an app's table. Operation is the operationId in
+// openapi.yaml.
+type route struct {
+	method    string
+	path      string
+	operation string
+	access    access
+	handle    func(*server, *request) error
+}
+
+// server is an app at work.
+type server struct{ Deps }
+
+func newEngine(d Deps, routes []route) *gin.Engine {
+	s := &server{d}
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	s.trustProxies(engine)
+	engine.Use(s.observe, s.cors())
+	for _, r := range routes {
+		engine.Handle(r.method, r.path, s.run(r))
+	}
+	engine.NoRoute(s.run(route{operation: "no_route", handle: noRoute}))
+	engine.NoMethod(s.run(route{operation: "no_method", handle: noMethod}))
+	return engine
+}
+
+// trustProxies makes Gin take the client's address from X-Forwarded-For where
+// the peer is one of the configured proxies, and only there.
+func (s *server) trustProxies(engine *gin.Engine) {
+	trusted := make([]string, 0, len(s.TrustedProxies))
+	for _, p := range s.TrustedProxies {
+		trusted = append(trusted, p.String())
+	}
+	engine.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := engine.SetTrustedProxies(trusted); err != nil {
+		panic(err) // a netip.Prefix always prints as a network
+	}
+}
+
+// run makes a route a Gin handler.
+func (s *server) run(r route) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		req := requestOf(c)
+		req.operation = r.operation
+		err := s.identify(req, r.access)
+		if err == nil {
+			err = r.handle(s, req)
+		}
+		if err != nil {
+			s.fail(req, err)
+		}
+	}
+}

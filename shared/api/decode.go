@@ -1,0 +1,103 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sluice/shared/fault"
+)
+
+// maxJSON is the longest JSON body taken, in bytes.
+const maxJSON = 64 << 10
+
+// validator is a request that can check itself.
+type validator interface{ Validate() error }
+
+// decode is the one place where JSON comes in. It refuses another content
+// type, a body over maxJSON, unknown and repeated fields, wrong types, invalid
+// UTF-8 and trailing data, and then asks the request to validate itself.
+func decode[T validator](s *server, r *request) (T, error) {
+	var v T
+	if mediaType, _, err := mime.ParseMediaType(r.GetHeader("Content-Type")); err != nil || mediaType != "application/json" {
+		return v, fault.New(fault.UnsupportedMedia, "unsupported_media_type", "Send application/json.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(r.Writer, s.body(r), maxJSON))
+	if err != nil {
+		return v, bodyError(err)
+	}
+	if err := json.Unmarshal(body, &v, json.RejectUnknownMembers(true)); err != nil {
+		return v, jsonError(err)
+	}
+	return v, v.Validate()
+}
+
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	var f *fault.Error
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &tooLarge):
+		return fault.Newf(fault.TooLarge, "body_too_large", "The body has over %d bytes.", tooLarge.Limit)
+	default:
+		return fault.Wrap(err, fault.Invalid, "body_cut", "The body ended early.")
+	}
+}
+
+// jsonError names the field where the decoder knows it.
+func jsonError(err error) error {
+	var semantic *json.SemanticError
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, json.ErrUnknownName) && errors.As(err, &semantic):
+		return fault.InvalidField(fieldName(semantic.JSONPointer), "There is no such field.")
+	case errors.As(err, &semantic):
+		return fault.InvalidField(fieldName(semantic.JSONPointer), "A JSON %s is not what this field takes.", semantic.JSONKind)
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntactic):
+		return fault.InvalidField(fieldName(syntactic.JSONPointer), "The field is there twice.")
+	default:
+		return fault.Wrap(err, fault.Invalid, "invalid_json", "The body is not one valid JSON value.")
+	}
+}
+
+// fieldName turns /a/b into a.b.
+func fieldName(p jsontext.Pointer) string {
+	var names []string
+	for name := range p.Tokens() {
+		names = append(names, name)
+	}
+	return strings.Join(names, ".")
+}
+
+// body returns the request's body, each read of which must bring something
+// within the stall time: progress is what counts, not the whole. The time to
+// answer does not run meanwhile.
+func (s *server) body(r *request) io.ReadCloser {
+	control := http.NewResponseController(r.Writer)
+	_ = control.SetWriteDeadline(time.Time{}) // write sets it again
+	return &progressBody{ReadCloser: r.Request.Body, control: control, stall: s.Stall}
+}
+
+type progressBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	stall   time.Duration
+}
+
+// Read fails with Timeout "body_stalled" when nothing came in time.
+func (b *progressBody) Read(p []byte) (int, error) {
+	_ = b.control.SetReadDeadline(time.Now().Add(b.stall)) // an edge without a connection has its own limits
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, fault.Wrap(err, fault.Timeout, "body_stalled", "The body stopped coming.")
+	}
+	return n, err
+}

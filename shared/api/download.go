@@ -1,0 +1,121 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"sluice/shared/auth"
+	"sluice/shared/catalog"
+	"sluice/shared/delivery"
+	"sluice/shared/disposition"
+	"sluice/shared/fault"
+)
+
+func downloadRoutes() []route {
+	return []route{
+		{http.MethodGet, "/api/files/:id/content", "getFileContent", optional, getContent},
+		{http.MethodHead, "/api/files/:id/content", "headFileContent", optional, getContent},
+		{http.MethodGet, "/file/:user/*path", "getFile", optional, getFile},
+		{http.MethodHead, "/file/:user/*path", "headFile", optional, getFile},
+	}
+}
+
+func getContent(s *server, r *request) error {
+	f, err := s.readable(r)
+	if err != nil {
+		return err
+	}
+	return s.deliver(r, f)
+}
+
+func getFile(s *server, r *request) error {
+	path, err := filePath(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.find(r, path)
+	if f, err = s.may(r, auth.ReadFile, f, err); err != nil {
+		return err
+	}
+	return s.deliver(r, f)
+}
+
+func (s *server) find(r *request, path string) (catalog.File, error) {
+	owner, err := s.Catalog.UserByName(r.Request.Context(), r.Param("user"))
+	if err != nil {
+		return catalog.File{}, err
+	}
+	return s.Catalog.FileAt(r.Request.Context(), owner.ID, path)
+}
+
+// deliver answers with the file's bytes and notes what became of it.
+func (s *server) deliver(r *request, f catalog.File) error {
+	options, err := s.deliveryOptions(r, f)
+	if err != nil {
+		return err
+	}
+	outcome, err := s.Delivery.Serve(bodyWriter{r}, r.Request, f, options)
+	r.bytes = outcome.Bytes
+	if outcome.Status == 0 || r.Request.Method == http.MethodHead || outcome.Status == http.StatusNotModified {
+		return err
+	}
+	r.event = downloadCompleted
+	if !outcome.Complete {
+		r.event = downloadAborted
+	}
+	s.Metrics.Download(r.event[len("download."):], outcome.Bytes)
+	return err
+}
+
+func (s *server) deliveryOptions(r *request, f catalog.File) (delivery.Options, error) {
+	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition"))}
+	switch o.Disposition {
+	case "", disposition.Inline, disposition.Attachment:
+	default:
+		return o, fault.InvalidField("disposition", "A disposition is inline or attachment.")
+	}
+	// The request's identity may lose its right while the bytes flow.
+	o.Allowed = func(ctx context.Context) error {
+		if !r.subject().Anonymous() {
+			if err := s.Accounts.Still(ctx, r.identity); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return o, nil
+}
+
+// bodyWriter lets a delivery write past Gin, whose ResponseWriter hides what
+// keeps a copy in the kernel (io.ReaderFrom) and what tells of a stuck header
+// (FlushError), while Gin still knows the status.
+type bodyWriter struct{ r *request }
+
+// Header returns the answer's header.
+func (w bodyWriter) Header() http.Header { return w.r.Writer.Header() }
+
+// WriteHeader sends the header at once.
+func (w bodyWriter) WriteHeader(status int) {
+	w.r.Writer.WriteHeader(status)
+	w.r.Writer.WriteHeaderNow()
+}
+
+// Write writes a piece of the body.
+func (w bodyWriter) Write(p []byte) (int, error) { return w.r.Writer.Write(p) }
+
+// ReadFrom copies src to the connection.
+func (w bodyWriter) ReadFrom(src io.Reader) (int64, error) {
+	if direct, ok := w.Unwrap().(io.ReaderFrom); ok {
+		return direct.ReadFrom(src)
+	}
+	return io.Copy(struct{ io.Writer }{w}, src)
+}
+
+// Unwrap returns the edge's own writer, for http.ResponseController.
+func (w bodyWriter) Unwrap() http.ResponseWriter {
+	if u, ok := w.r.Writer.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return u.Unwrap()
+	}
+	return w.r.Writer
+}

@@ -1,0 +1,29 @@
+package api
+
+import (
+	"strings"
+
+	"sluice/shared/fault"
+)
+
+// identify finds out who asks. Credentials that are sent must be good, even
+// where none are needed.
+func (s *server) identify(r *request, a access) error {
+	if a == open {
+		return nil
+	}
+	header := r.GetHeader("Authorization")
+	if header == "" {
+		if a == optional {
+			return nil
+		}
+		return fault.New(fault.Unauthenticated, "unauthenticated", "Log in to do this.")
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return fault.New(fault.Unauthenticated, "token_invalid", "Send an access token: Authorization: Bearer ….")
+	}
+	identity, err := s.Accounts.Authenticate(r.Request.Context(), strings.TrimSpace(token))
+	r.identity = identity
+	return err
+}

@@ -1,0 +1,163 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/rs/cors"
+
+	"sluice/shared/account"
+	"sluice/shared/auth"
+	"sluice/shared/fault"
+)
+
+// The events of a download in the log. A redirect, of which no more is known,
+// is only started.
+const (
+	downloadStarted   = "download.started"
+	downloadCompleted = "download.completed"
+	downloadAborted   = "download.aborted"
+)
+
+// request is one call: Gin's context, who it comes from, and what its log line
+// will say.
+type request struct {
+	*gin.Context
+	id        string
+	began     time.Time
+	operation string
+	identity  account.Identity
+	file      string // the file's id, if one
+	event     string // a download event, if one
+	bytes     int64  // of the file, sent or received
+	err       error  // what was answered, or why the answer broke off
+	panicked  any    // what a handler panicked with
+}
+
+const requestKey = "sluice.request"
+
+func requestOf(c *gin.Context) *request {
+	r, _ := c.MustGet(requestKey).(*request)
+	return r
+}
+
+// subject is who asks, as May takes it.
+func (r *request) subject() auth.Subject { return r.identity.Subject() }
+
+// address is the client's: the peer's, or what a trusted proxy says.
+func (r *request) address() netip.Addr {
+	a, _ := netip.ParseAddr(r.ClientIP())
+	return a.Unmap()
+}
+
+// observe is around every request: it gives it an id, sets the headers that
+// every answer has, turns a panic into a 500 and writes the log line.
+func (s *server) observe(c *gin.Context) {
+	now := s.Clock()
+	r := &request{Context: c, id: auth.NewID(now), began: time.Now(), operation: "unknown"}
+	c.Set(requestKey, r)
+	setDefaults(c.Writer.Header(), r.id)
+	end := s.Metrics.Begin()
+	defer func() {
+		r.panicked = recover()
+		if r.panicked != nil {
+			s.answerPanic(r)
+		}
+		took := time.Since(r.began)
+		end(r.operation, strconv.Itoa(c.Writer.Status()), took)
+		s.log(r, took)
+		if r.panicked != nil && c.Writer.Written() && r.panicked != http.ErrAbortHandler {
+			r.panicked = http.ErrAbortHandler // the answer is not whole: let no client take it for that
+		}
+		if r.panicked == http.ErrAbortHandler {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	if s.Stopping() {
+		c.Header("Connection", "close")
+		s.fail(r, fault.New(fault.Unavailable, "stopping", "The server is stopping; try again.").WithRetryAfter(time.Second))
+		c.Abort()
+		return
+	}
+	c.Next()
+}
+
+// setDefaults sets what every answer has; a delivery replaces some of it.
+func setDefaults(h http.Header, id string) {
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+}
+
+// answerPanic writes a 500 while that is still possible.
+func (s *server) answerPanic(r *request) {
+	if r.panicked == http.ErrAbortHandler {
+		return
+	}
+	s.Log.LogAttrs(r.Request.Context(), slog.LevelError, "panic", slog.String("request_id", r.id),
+		slog.Any("panic", r.panicked), slog.String("stack", string(debug.Stack())))
+	if r.Writer.Written() {
+		return
+	}
+	r.err = fault.New(fault.Internal, "internal", "Something went wrong on our side.")
+	s.writeProblem(r, r.err)
+	r.panicked = nil
+}
+
+// log writes the one line of a request. It holds ids and the route's name, and
+// never a path, a query or a header, which may hold secrets.
+func (s *server) log(r *request, took time.Duration) {
+	attrs := []slog.Attr{
+		slog.String("request_id", r.id),
+		slog.String("method", r.Request.Method),
+		slog.String("operation", r.operation),
+		slog.Int("status", r.Writer.Status()),
+		slog.Int64("bytes", r.bytes),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("client", r.ClientIP()),
+	}
+	for _, a := range []slog.Attr{
+		slog.String("user_id", r.identity.User.ID), slog.String("file_id", r.file), slog.String("event", r.event),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	level := slog.LevelInfo
+	if r.err != nil {
+		attrs = append(attrs, slog.String("error", r.err.Error()))
+		if r.Writer.Status() >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+	}
+	s.Log.LogAttrs(r.Request.Context(), level, "request", attrs...)
+}
+
+// cors answers preflights and tells browsers what pages of the configured
+// origins may see. Without origins it does nothing.
+func (s *server) cors() gin.HandlerFunc {
+	if len(s.CORSOrigins) == 0 {
+		return func(*gin.Context) {}
+	}
+	policy := cors.New(cors.Options{
+		AllowedOrigins: s.CORSOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Repr-Digest"},
+		ExposedHeaders: []string{"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "X-File-Size", "X-Request-Id"},
+		MaxAge:         600,
+	})
+	return func(c *gin.Context) {
+		policy.HandlerFunc(c.Writer, c.Request)
+		if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
+			requestOf(c).operation = "preflight"
+			c.AbortWithStatus(http.StatusNoContent)
+		}
+	}
+}

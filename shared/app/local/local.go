@@ -1,0 +1,184 @@
+// Package local composes a server from its configuration: it opens each store
+// by its URL and wires the apps to them. It may link every driver.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"runtime"
+	"time"
+
+	"sluice/shared/account"
+	"sluice/shared/api"
+	"sluice/shared/auth"
+	"sluice/shared/blob"
+	"sluice/shared/blob/fileblob"
+	"sluice/shared/catalog"
+	"sluice/shared/config"
+	"sluice/shared/delivery"
+	"sluice/shared/janitor"
+	"sluice/shared/keys"
+	"sluice/shared/limit/memorylimit"
+	"sluice/shared/observe"
+	"sluice/shared/table"
+	"sluice/shared/table/bolttable"
+	"sluice/shared/upload"
+)
+
+// The sizes of what is kept in memory.
+const (
+	verifiedTokens = 10_000
+	limitedKeys    = 100_000
+	waitingHashes  = 64
+)
+
+// sweepEvery is how often the janitor looks for what is due, and expiredBatch
+// how many expired records it removes each time.
+const (
+	sweepEvery   = time.Minute
+	expiredBatch = 10_000
+)
+
+// App is an opened server: what the apps need, and what runs beside them.
+type App struct {
+	Deps    api.Deps
+	Janitor *janitor.Janitor
+
+	closers []func() error
+}
+
+// Open opens the stores that c names, and makes what is missing. The caller
+// sets Deps.Stopping where it can tell, and closes the App.
+func Open(ctx context.Context, c config.Config, log *slog.Logger) (app *App, err error) {
+	a := &App{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Env("data"), err)
+	}
+	records, err := a.openTable(c.Table)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
+	}
+	blobs, err := a.openBlobs(c.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
+	}
+	cat, err := catalog.Open(ctx, table.New(records.domain, time.Now), catalog.Options{Keep: c.Keep})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
+	}
+	accounts, ring, err := openAccounts(c.Keys, cat)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Env("keys"), err)
+	}
+	a.Deps = api.Deps{
+		Accounts: accounts, Catalog: cat, Ring: ring, Log: log, Metrics: observe.NewMetrics(), Clock: time.Now,
+		Uploads:   &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: time.Now},
+		Delivery:  &delivery.Service{Blobs: blobs, Clock: time.Now, Stall: c.Stall},
+		Checks:    map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
+		Stopping:  func() bool { return false },
+		PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies, CORSOrigins: c.CORSOrigins, Stall: c.Stall,
+	}
+	a.Janitor = &janitor.Janitor{Catalog: cat, Blobs: blobs, Records: records.sweep, Log: log, Every: sweepEvery}
+	return a, nil
+}
+
+// Close closes the stores, the last opened first.
+func (a *App) Close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// tables are the two tables of a deployment in one record store.
+type tables struct {
+	domain table.Driver
+	sweep  func(context.Context) (int, error) // removes expired records; nil where the store does it
+}
+
+// openTable opens a record store. The map is the list of those there are.
+func (a *App) openTable(u *url.URL) (tables, error) {
+	open := map[string]func(*url.URL) (tables, error){
+		"bolt": a.openBolt,
+	}[u.Scheme]
+	if open == nil {
+		return tables{}, fmt.Errorf("there is no record store %q", u.Scheme)
+	}
+	return open(u)
+}
+
+func (a *App) openBolt(u *url.URL) (tables, error) {
+	store, err := bolttable.Open(u.Path)
+	if err != nil {
+		return tables{}, err
+	}
+	a.closers = append(a.closers, store.Close)
+	return tables{
+		domain: store.Table("domain"),
+		sweep:  func(ctx context.Context) (int, error) { return store.Sweep(ctx, time.Now(), expiredBatch) },
+	}, nil
+}
+
+// openBlobs opens a blob store. The map is the list of those there are.
+func (a *App) openBlobs(u *url.URL) (*blob.Bucket, error) {
+	open := map[string]func(*url.URL) (blob.Driver, error){
+		"file": func(u *url.URL) (blob.Driver, error) { return fileblob.Open(u.Path, fileblob.Options{}) },
+	}[u.Scheme]
+	if open == nil {
+		return nil, fmt.Errorf("there is no blob store %q", u.Scheme)
+	}
+	driver, err := open(u)
+	if err != nil {
+		return nil, err
+	}
+	bucket := blob.NewBucket(driver)
+	a.closers = append(a.closers, bucket.Close)
+	return bucket, nil
+}
+
+// openAccounts loads the keys and makes what signs and checks with them.
+func openAccounts(u *url.URL, cat *catalog.Catalog) (*account.Service, *auth.Ring, error) {
+	set, err := keys.LoadOrCreate(u.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	public, err := set.TokenPublic()
+	if err != nil {
+		return nil, nil, err
+	}
+	authority := auth.Authority{Issuer: "sluice", Audience: "sluice"}
+	signer, err := auth.NewSigner(authority, set.Token[0], time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	verifier, err := auth.NewVerifier(authority, time.Now, public...)
+	if err != nil {
+		return nil, nil, err
+	}
+	verified, err := auth.NewCache(verifier, verifiedTokens)
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := auth.NewRing(set.Link...)
+	if err != nil {
+		return nil, nil, err
+	}
+	limits, err := memorylimit.New(limitedKeys, time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &account.Service{
+		Catalog: cat, Signer: signer, Verifier: verifier, Verified: verified,
+		Hasher: auth.NewHasher(runtime.GOMAXPROCS(0), waitingHashes), Limits: limits, Clock: time.Now,
+	}, ring, nil
+}

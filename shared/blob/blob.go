@@ -1,0 +1,35 @@
+// Package blob is the byte port: immutable blobs under keys that are never
+// reused.
+//
+// Bucket is concrete and holds what every driver shares: key rules, range
+// checks, the counting of bytes, cancellation, error wrapping. A Driver is
+// small and returns raw errors plus a Code. Every driver passes package
+// blobtest.
+//
+// # Errors
+//
+// Bucket, Writer and Reader return faults:
+//
+//	code                 kind                 when
+//	invalid_field        Invalid              a key, size, offset or length outside the rules
+//	blob_not_found       NotFound             no blob under that key
+//	blob_exists          Conflict             the key is taken
+//	blob_changed         PreconditionFailed   the blob is not the pinned one
+//	blob_size_mismatch   Unprocessable        other than the announced number of bytes was written
+//	no_space             InsufficientStorage  the store has no room
+//	blob_truncated       Upstream             the blob ended early; wraps io.ErrUnexpectedEOF
+//	canceled             Unavailable          the context ended; wraps its error
+//	blob_failed          Upstream             anything else
+//	blob_closed          Internal             a Writer was used after Commit or Abort
+//
+// The one exception are the errors of a destination: see Reader.CopyN.
+package blob
+
+// MaxKey is the longest key, in bytes, as in S3.
+const MaxKey = 1024
+
+// Attrs describe a stored blob.
+type Attrs struct {
+	Size int64  // bytes
+	ETag string // the store's own entity tag, quoted; empty where it has none
+}

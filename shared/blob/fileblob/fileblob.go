@@ -1,0 +1,150 @@
+// Package fileblob keeps blobs as files in a directory of a local disk.
+//
+// # Layout
+//
+//	lock                  held by the one process that has the store open
+//	tmp/<random>.partial  blobs being written
+//	objects/<xx>/<hash>   blobs: hash is the SHA-256 of the key, in lower-case
+//	                      hex, and xx its first two digits
+//
+// No byte of a key reaches the file system. So every key fits every one of
+// them, whether it ignores case or rewrites Unicode, "a" and "a/b" live side
+// by side, and no directory comes or goes with a key. To find a blob by hand:
+// printf %s "$key" | sha256sum.
+//
+// Everything is reached through an os.Root: a symbolic link that leads out of
+// the directory is an error. The directory must be on one file system, with
+// hard links.
+//
+// # Durability
+//
+// A blob is written to tmp/, synced, linked to its name, which fails where the
+// name is taken, and the directory is synced; then Commit returns. So a file
+// in objects/ is whole at all times. What a crash leaves in tmp/ is removed by
+// the next Open.
+//
+// # Space
+//
+// A store leaves Options.Reserve bytes of its file system free. The bytes that
+// running writers have announced but not yet written count as used.
+//
+// Blobs have no entity tag: keys are never reused, so that the key itself pins
+// the bytes.
+package fileblob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"sluice/shared/blob"
+)
+
+// DefaultReserve is what a store leaves free unless told otherwise: 64 MiB.
+const DefaultReserve = 64 << 20
+
+// Options are the settings of a store. The zero value holds the defaults.
+type Options struct {
+	// Reserve is how many bytes of the file system are never used. 0 means
+	// DefaultReserve; a negative number means none.
+	Reserve int64
+}
+
+// Driver is a blob.Driver over a directory.
+type Driver struct {
+	root   *os.Root // the directory
+	lock   *os.File
+	space  *space
+	shards shards
+}
+
+// Stat implements blob.Driver.
+func (d *Driver) Stat(ctx context.Context, key string) (blob.Attrs, error) {
+	if err := ctx.Err(); err != nil {
+		return blob.Attrs{}, err
+	}
+	name := objectName(key)
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return blob.Attrs{}, absent(err)
+	}
+	if !info.Mode().IsRegular() {
+		return blob.Attrs{}, notRegular(name)
+	}
+	return blob.Attrs{Size: info.Size()}, nil
+}
+
+// Open implements blob.Driver. The reader is an *os.File.
+func (d *Driver) Open(ctx context.Context, key string, offset, _ int64, pin string) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	name := objectName(key)
+	file, err := d.root.Open(name)
+	if err != nil {
+		return nil, absent(err)
+	}
+	if err := prepare(file, offset, pin); err != nil {
+		_ = file.Close() // it was only read
+		return nil, err
+	}
+	return file, nil
+}
+
+// prepare checks that file is a blob that pin allows, and seeks to offset.
+func prepare(file *os.File, offset int64, pin string) error {
+	if pin != "" {
+		return fmt.Errorf("%w: blobs on a disk have no entity tag", errChanged)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return notRegular(file.Name())
+	}
+	if offset == 0 {
+		return nil
+	}
+	_, err = file.Seek(offset, io.SeekStart)
+	return err
+}
+
+// Delete implements blob.Driver. The removal is durable when it returns.
+func (d *Driver) Delete(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	name := objectName(key)
+	err := d.root.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(d.root, path.Dir(name))
+}
+
+// Ping implements blob.Driver: it makes and removes an empty file. A disk
+// without room is no failure, since what is there can still be read.
+func (d *Driver) Ping(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	file, name, err := createTemp(d.root)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), d.root.Remove(name))
+}
+
+// Close implements blob.Driver. It gives the lock back; readers that are open
+// stay usable.
+func (d *Driver) Close() error {
+	return errors.Join(d.space.close(), d.root.Close(), d.lock.Close())
+}

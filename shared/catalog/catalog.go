@@ -1,0 +1,173 @@
+// Package catalog is the typed face of the table: users, logins, files,
+// versions, and what is due for removal. It knows keys, attributes and
+// conditions, so that the use cases above it need not.
+//
+// Reads by id, name and path are at most MaxAge old and come from a small
+// cache in the process; what this process writes, it sees at once. Every
+// write reads afresh and is conditional on what it read.
+//
+// Access patterns and keys are listed in docs/design.md.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/shared/fault"
+	"sluice/shared/table"
+)
+
+// MaxAge is how old a cached record may be: the time within which every
+// server has noticed a disabled user, a revoked login or a replaced file.
+const MaxAge = 5 * time.Second
+
+// format is the newest record format that this program reads and writes.
+const format = 1
+
+// attempts bounds how often a write starts over when others write the same
+// record; only a very contended record gets past a few.
+const attempts = 20
+
+// Options are what a Catalog needs beside its table.
+type Options struct {
+	Keep  time.Duration    // how long a replaced or deleted version is kept
+	Clock func() time.Time // time.Now where nil
+}
+
+// Catalog reads and writes records. It is safe for concurrent use.
+type Catalog struct {
+	table *table.Table
+	keep  time.Duration
+	now   func() time.Time
+
+	users   *cache[User]   // by id
+	names   *cache[string] // username to id
+	logins  *cache[Login]  // by id
+	files   *cache[File]   // by id
+	located *cache[string] // owner and path to file id
+}
+
+// Open returns the catalog in t. It refuses a store whose format is newer
+// than this program, and marks a new store with the format.
+func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	c := &Catalog{
+		table: t, keep: o.Keep, now: o.Clock,
+		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
+		files: newCache[File](o.Clock), located: newCache[string](o.Clock),
+	}
+	return c, c.checkFormat(ctx)
+}
+
+func (c *Catalog) checkFormat(ctx context.Context) error {
+	key := table.Key{PK: "STORE", SK: "FORMAT"}
+	item, found, err := c.table.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if found {
+		_, err := read(item)
+		return err
+	}
+	_, err = c.table.Apply(ctx, put(key, table.Attrs{}, table.IfAbsent()))
+	if lost(err) {
+		return nil // another server made the mark at the same moment
+	}
+	return err
+}
+
+// Ping asks the table whether it answers.
+func (c *Catalog) Ping(ctx context.Context) error { return c.table.Ping(ctx) }
+
+// put returns a Put that marks the item with the format.
+func put(key table.Key, attrs table.Attrs, tests ...table.Test) table.Op {
+	attrs["v"] = int64(format)
+	return table.Op{Action: table.Put, Key: key, Set: attrs, If: tests}
+}
+
+// change returns an Update that keeps the attributes it does not name.
+func change(key table.Key, attrs table.Attrs, tests ...table.Test) table.Op {
+	return table.Op{Action: table.Update, Key: key, Set: attrs, If: tests}
+}
+
+func remove(key table.Key, tests ...table.Test) table.Op {
+	return table.Op{Action: table.Delete, Key: key, If: tests}
+}
+
+func check(key table.Key, tests ...table.Test) table.Op {
+	return table.Op{Action: table.Check, Key: key, If: tests}
+}
+
+// lost reports whether a write failed because a condition did not hold.
+func lost(err error) bool {
+	var ce *table.ConditionError
+	return errors.As(err, &ce)
+}
+
+// failed returns which op's condition failed, or -1.
+func failed(err error) int {
+	var ce *table.ConditionError
+	if errors.As(err, &ce) {
+		return ce.Failed
+	}
+	return -1
+}
+
+// contended is the error of a write that lost every one of its attempts.
+func contended() error {
+	return fault.New(fault.Unavailable, "contended", "Too many others changed the same record; try again.").
+		WithRetryAfter(time.Second)
+}
+
+func notFound(what string) error {
+	return fault.New(fault.NotFound, "not_found", "There is no such "+what+".")
+}
+
+// reader takes typed attributes from an item; an absent one is its zero value.
+type reader struct{ attrs table.Attrs }
+
+// read refuses an item of a format newer than this program.
+func read(item table.Item) (reader, error) {
+	r := reader{item.Attrs}
+	if v := r.num("v"); v > format {
+		return r, fault.Wrap(fmt.Errorf("record %q has format %d", item.Key.PK, v), fault.Internal, "store_newer",
+			fmt.Sprintf("The store was written by a newer Sluice (format %d, this program knows %d): upgrade this program.", v, format))
+	}
+	return r, nil
+}
+
+func (r reader) str(name string) string {
+	s, _ := r.attrs[name].(string)
+	return s
+}
+
+func (r reader) num(name string) int64 {
+	n, _ := r.attrs[name].(int64)
+	return n
+}
+
+func (r reader) flag(name string) bool {
+	b, _ := r.attrs[name].(bool)
+	return b
+}
+
+// time reads milliseconds since 1970; 0 is the zero time.
+func (r reader) time(name string) time.Time {
+	ms := r.num(name)
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// millis is the inverse of reader.time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}

@@ -1,0 +1,226 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/shared/fault"
+	"sluice/shared/table"
+)
+
+// dueKind is what is to be removed.
+type dueKind string
+
+const (
+	dueUpload  dueKind = "upload"  // the blob of an upload that was never published
+	dueVersion dueKind = "version" // a version that was replaced
+	dueFile    dueKind = "file"    // a deleted file with all its versions
+	dueExpiry  dueKind = "expiry"  // a file whose own time is over
+)
+
+// A due item is open until the janitor claims it; publishing an upload takes
+// its open item away in the same transaction, so that exactly one of the two
+// wins.
+const (
+	dueOpen    = "open"
+	dueClaimed = "claimed"
+)
+
+// due is one removal to come. Items are in partitions of an hour each, so
+// that what is due is found by query and no partition grows for ever.
+type due struct {
+	Kind    dueKind
+	File    string
+	Version string
+	Blob    string // the key of the blob
+	At      time.Time
+}
+
+func dueHour(at time.Time) int64 { return at.Unix() / 3600 }
+
+func duePartition(hour int64) string { return fmt.Sprintf("DUE#%d", hour) }
+
+// key orders the items of an hour by their second.
+func (d due) key() table.Key {
+	return table.Key{
+		PK: duePartition(dueHour(d.At)),
+		SK: fmt.Sprintf("%011d#%s#%s%s", d.At.Unix(), d.Kind, d.File, d.Version),
+	}
+}
+
+func (d due) put() table.Op {
+	return put(d.key(), table.Attrs{
+		"kind": string(d.Kind), "file": d.File, "version": d.Version, "blob": d.Blob, "at": millis(d.At), "state": dueOpen,
+	})
+}
+
+func readDue(item table.Item) (due, error) {
+	r, err := read(item)
+	return due{
+		Kind: dueKind(r.str("kind")), File: r.str("file"), Version: r.str("version"), Blob: r.str("blob"), At: r.time("at"),
+	}, err
+}
+
+// Sweep removes what is due by now, at most limit items, oldest first, and
+// returns how many it did. remove deletes a blob; it must take one that is
+// already gone for removed. What fails stays due, and is named in the error,
+// but does not hold up the rest. Sweeps may overlap.
+func (c *Catalog) Sweep(ctx context.Context, limit int, remove func(ctx context.Context, key string) error) (int, error) {
+	now := c.now()
+	hour, err := c.sweptTo(ctx, dueHour(now))
+	if err != nil {
+		return 0, err
+	}
+	var failures []error
+	done := 0
+	for ; hour <= dueHour(now) && done < limit && ctx.Err() == nil; hour++ {
+		n, err := c.sweepHour(ctx, hour, now, limit-done, remove)
+		if done += n; err != nil {
+			failures = append(failures, err)
+		}
+		if len(failures) == 0 && done < limit && hour < dueHour(now) {
+			if err := c.setSweptTo(ctx, hour+1); err != nil {
+				return done, err
+			}
+		}
+	}
+	return done, errors.Join(failures...)
+}
+
+// sweepHour removes what is due in one hour's partition.
+func (c *Catalog) sweepHour(ctx context.Context, hour int64, now time.Time, limit int, remove func(context.Context, string) error) (int, error) {
+	var failures []error
+	done := 0
+	q := table.Query{PK: duePartition(hour), To: fmt.Sprintf("%011d", now.Unix()+1), Limit: 100}
+	for {
+		page, err := c.table.Query(ctx, q)
+		if err != nil {
+			return done, err
+		}
+		for _, item := range page.Items {
+			if done >= limit || ctx.Err() != nil {
+				return done, errors.Join(failures...)
+			}
+			q.From = table.Next(item.Key.SK)
+			if err := c.settle(ctx, item, remove); err != nil {
+				failures = append(failures, err)
+				continue
+			}
+			done++
+		}
+		if !page.More {
+			return done, errors.Join(failures...)
+		}
+	}
+}
+
+// settle does what is due and then forgets it, so that a crash in between
+// leaves it due.
+func (c *Catalog) settle(ctx context.Context, item table.Item, removeBlob func(context.Context, string) error) error {
+	d, err := readDue(item)
+	if err != nil {
+		return err
+	}
+	_, err = c.table.Apply(ctx, change(item.Key, table.Attrs{"state": dueClaimed}, table.IfExists()))
+	if lost(err) {
+		return nil // published, restored or swept meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	switch d.Kind {
+	case dueUpload:
+		err = removeBlob(ctx, d.Blob)
+	case dueVersion:
+		err = c.removeVersion(ctx, d.File, d.Version, d.Blob, removeBlob)
+	case dueExpiry:
+		err = c.expire(ctx, d.File)
+	case dueFile:
+		err = c.removeFile(ctx, d.File, removeBlob)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = c.table.Apply(ctx, remove(item.Key))
+	return err
+}
+
+// removeVersion drops the record first, so that no reader can find a version
+// whose blob is going.
+func (c *Catalog) removeVersion(ctx context.Context, file, version, blob string, removeBlob func(context.Context, string) error) error {
+	if _, err := c.table.Apply(ctx, remove(versionKey(file, version))); err != nil {
+		return err
+	}
+	return removeBlob(ctx, blob)
+}
+
+// expire deletes a file whose time is over; one that was given more time is
+// left alone, since the new time has a due item of its own.
+func (c *Catalog) expire(ctx context.Context, id string) error {
+	f, err := c.freshFile(ctx, id)
+	if fault.KindOf(err) == fault.NotFound && err != nil {
+		return nil
+	}
+	if err != nil || !f.deletedAt.IsZero() || !c.gone(f) {
+		return err
+	}
+	return c.deleteFile(ctx, f)
+}
+
+// removeFile drops every version of a deleted file, then its record.
+func (c *Catalog) removeFile(ctx context.Context, id string, removeBlob func(context.Context, string) error) error {
+	prefix := versionKey(id, "")
+	for {
+		page, err := c.table.Query(ctx, table.Query{PK: prefix.PK, From: prefix.SK, To: table.After(prefix.SK), Limit: 100})
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			r, err := read(item)
+			if err != nil {
+				return err
+			}
+			v := readVersion(r)
+			// The blob goes first here: the record is what leads to it, and
+			// nobody can reach a deleted file's versions.
+			if err := removeBlob(ctx, v.Key); err != nil {
+				return err
+			}
+			if _, err := c.table.Apply(ctx, remove(item.Key)); err != nil {
+				return err
+			}
+		}
+		if len(page.Items) == 0 {
+			break
+		}
+	}
+	_, err := c.table.Apply(ctx, remove(fileKey(id)))
+	c.files.forget(id)
+	return err
+}
+
+func sweptKey() table.Key { return table.Key{PK: "JANITOR", SK: "SWEPT"} }
+
+// sweptTo returns the first hour that may hold something due: the current one
+// in a new store, and where a clock that was ahead for a while has left a
+// mark in the future.
+func (c *Catalog) sweptTo(ctx context.Context, current int64) (int64, error) {
+	item, found, err := c.table.Get(ctx, sweptKey())
+	if err != nil {
+		return 0, err
+	}
+	if found {
+		r, err := read(item)
+		if hour := r.num("hour"); err != nil || hour <= current {
+			return hour, err
+		}
+	}
+	return current, c.setSweptTo(ctx, current)
+}
+
+func (c *Catalog) setSweptTo(ctx context.Context, hour int64) error {
+	_, err := c.table.Apply(ctx, put(sweptKey(), table.Attrs{"hour": hour}))
+	return err
+}

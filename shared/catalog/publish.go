@@ -1,0 +1,140 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sluice/shared/fault"
+	"sluice/shared/table"
+)
+
+// Upload is a blob on its way to become a version. Its record is written
+// before the first byte, so that bytes without an owner can be found.
+type Upload struct {
+	ID        string // also the version's id
+	Owner     string // a user id
+	Path      string
+	ExpiresAt time.Time // from then on it can no longer be published
+}
+
+// Key returns the key of the upload's blob. It begins with the owner, so that
+// a bucket policy can tell owners apart, and is never reused.
+func (u Upload) Key() string { return u.Owner + "/" + u.ID }
+
+func (u Upload) due() due {
+	return due{Kind: dueUpload, Version: u.ID, Blob: u.Key(), At: u.ExpiresAt}
+}
+
+// BeginUpload records u.
+func (c *Catalog) BeginUpload(ctx context.Context, u Upload) error {
+	_, err := c.table.Apply(ctx, u.due().put())
+	return err
+}
+
+// EndUpload forgets an upload whose blob is known to be gone.
+func (c *Catalog) EndUpload(ctx context.Context, u Upload) error {
+	_, err := c.table.Apply(ctx, remove(u.due().key()))
+	return err
+}
+
+// Content is what an upload brought.
+type Content struct {
+	Size        int64
+	SHA256      []byte
+	ContentType string
+	By          string // a user id
+}
+
+// Publish makes an upload the current version at its path, in one
+// transaction, and makes the file if the path is free. test, which may be
+// nil, is asked before with the file there now, or nil; its error ends the
+// publication. The version replaced is kept for a while (Options.Keep).
+// created tells that the file is new.
+func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test func(*File) error) (f File, created bool, err error) {
+	for range attempts {
+		was, err := c.standing(ctx, u)
+		if err != nil {
+			return File{}, false, err
+		}
+		if test != nil {
+			if err := test(was); err != nil {
+				return File{}, false, err
+			}
+		}
+		f := c.next(was, u, content)
+		err = c.table.Transact(ctx, c.publishOps(was, f, u)...)
+		c.forgetFile(f)
+		switch {
+		case err == nil:
+			return f, was == nil, nil
+		case !lost(err):
+			return File{}, false, err
+		case failed(err) == 0:
+			return File{}, false, fault.New(fault.Conflict, "upload_expired", "The upload has expired; send the file again.")
+		case failed(err) == 1:
+			return File{}, false, notFound("user")
+		}
+	}
+	return File{}, false, contended()
+}
+
+// standing returns the file at u's path, or nil where there is none. One that
+// has expired is removed on the way.
+func (c *Catalog) standing(ctx context.Context, u Upload) (*File, error) {
+	f, err := c.freshFileAt(ctx, u.Owner, u.Path)
+	if err == nil {
+		return &f, nil
+	}
+	if fault.KindOf(err) != fault.NotFound {
+		return nil, err
+	}
+	_, err = c.vacate(ctx, u.Owner, u.Path)
+	if lost(err) {
+		return c.standing(ctx, u)
+	}
+	return nil, err
+}
+
+// next returns the record after the publication.
+func (c *Catalog) next(was *File, u Upload, content Content) File {
+	now := c.now().UTC().Truncate(time.Millisecond)
+	v := Version{
+		ID: u.ID, Key: u.Key(), Size: content.Size, ETag: fmt.Sprintf("%q", u.ID), SHA256: content.SHA256,
+		ModifiedAt: now, CreatedBy: content.By,
+	}
+	if was == nil {
+		return File{
+			ID: u.ID, Owner: u.Owner, Path: u.Path, Visibility: Private,
+			ContentType: content.ContentType, Version: v, CreatedAt: now, UpdatedAt: now, rev: 1,
+		}
+	}
+	// No two versions share a second, so that a Last-Modified date names one
+	// version: If-Range by date (RFC 9110 §13.1.5) rests on it.
+	if earliest := was.Version.ModifiedAt.Truncate(time.Second).Add(time.Second); v.ModifiedAt.Before(earliest) {
+		v.ModifiedAt = earliest
+	}
+	f := *was
+	f.Version, f.ContentType, f.UpdatedAt, f.rev = v, content.ContentType, now, was.rev+1
+	return f
+}
+
+// publishOps has the upload's and the owner's conditions first: Publish tells
+// by the index which one failed.
+func (c *Catalog) publishOps(was *File, f File, u Upload) []table.Op {
+	ops := []table.Op{
+		remove(u.due().key(), table.IfEqual("state", dueOpen)),
+		check(userKey(u.Owner), table.IfExists(), table.Test{Comparison: table.NotEqual, Attr: "leaving", Value: true}),
+		put(versionKey(f.ID, f.Version.ID), f.Version.attrs(), table.IfAbsent()),
+	}
+	if was == nil {
+		return append(ops,
+			put(locationKey(f.Owner, f.Path), table.Attrs{"id": f.ID}, table.IfAbsent()),
+			put(fileKey(f.ID), f.attrs(), table.IfAbsent()))
+	}
+	replaced := due{Kind: dueVersion, File: f.ID, Version: was.Version.ID, Blob: was.Version.Key, At: c.now().Add(c.keep)}
+	return append(ops,
+		check(locationKey(f.Owner, f.Path), table.IfEqual("id", f.ID)),
+		change(fileKey(f.ID), f.attrs(), table.IfExists(), table.IfEqual("rev", was.rev)),
+		replaced.put())
+}

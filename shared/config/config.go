@@ -1,0 +1,163 @@
+// Package config reads the settings of a server once, from flags and the
+// environment, into one typed struct. A wrong value is one clear error that
+// names the setting.
+package config
+
+import (
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config holds every setting of a server.
+type Config struct {
+	Addr           string         // host:port to listen on
+	Data           string         // folder of the embedded stores and keys
+	Blob           *url.URL       // where blobs are: file:///folder
+	Table          *url.URL       // where records are: bolt:///file
+	Keys           *url.URL       // where the signing keys are: file:///file
+	AdminPassword  Secret         // of the first admin; made up and printed where empty
+	PublicURL      *url.URL       // how clients reach the server; nil: as they address it
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	CORSOrigins    []string       // origins whose pages may call the API
+	TLSCert        string         // PEM file; with TLSKey turns on HTTPS and HTTP/2
+	TLSKey         string         // PEM file
+	MetricsAddr    string         // host:port of /metrics; empty: none
+	LogLevel       slog.Level     // the least level logged
+	Keep           time.Duration  // how long a replaced or deleted version is kept
+	Stall          time.Duration  // a peer that makes no progress for so long is dropped
+	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
+}
+
+// Secret is a value that must not be shown: it prints as ***.
+type Secret string
+
+// String returns *** or, for an empty secret, nothing.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString is String, for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue is String, for slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText is String, for every encoder.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// setting is one line of the table below.
+type setting struct {
+	name  string // of the flag; SLUICE_NAME in the environment
+	value string // the default
+	usage string
+	parse func(*Config, string) error
+}
+
+// Env returns the environment's name of a flag: SLUICE_TLS_CERT for tls-cert.
+func Env(flag string) string {
+	return "SLUICE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// settings is the one list of what can be set.
+func settings() []setting {
+	return []setting{
+		{"addr", "127.0.0.1:8080", "`host:port` to listen on", func(c *Config, v string) error { return parseAddr(&c.Addr, v, false) }},
+		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
+		{"blob", "", "`URL` of the blob store; file:///folder (default: objects in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, "file") }},
+		{"table", "", "`URL` of the record store; bolt:///file (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, "bolt") }},
+		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, "file") }},
+		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = Secret(v); return nil }},
+		{"public-url", "", "`URL` under which clients reach this server", func(c *Config, v string) error { return parsePublicURL(&c.PublicURL, v) }},
+		{"trusted-proxies", "", "comma-separated `addresses` or networks of proxies whose X-Forwarded-For is believed", func(c *Config, v string) error { return parsePrefixes(&c.TrustedProxies, v) }},
+		{"cors-origins", "", "comma-separated `origins` whose pages may call the API, such as https://app.example.com", func(c *Config, v string) error { return parseOrigins(&c.CORSOrigins, v) }},
+		{"tls-cert", "", "PEM `file` with the certificate chain; turns on HTTPS and HTTP/2", func(c *Config, v string) error { c.TLSCert = v; return nil }},
+		{"tls-key", "", "PEM `file` with the certificate's private key", func(c *Config, v string) error { c.TLSKey = v; return nil }},
+		{"metrics-addr", "", "`host:port` to serve Prometheus metrics on, at /metrics (default: not served)", func(c *Config, v string) error { return parseAddr(&c.MetricsAddr, v, true) }},
+		{"log-level", "info", "least `level` logged: debug, info, warn or error", func(c *Config, v string) error { return parseLevel(&c.LogLevel, v) }},
+		{"keep", "24h", "how `long` a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
+		{"stall", "10s", "how `long` a client may make no progress before it is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
+		{"stop-timeout", "30s", "how `long` running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},
+	}
+}
+
+// Flags adds a flag for every setting to fs.
+func Flags(fs *flag.FlagSet) {
+	for _, s := range settings() {
+		fs.String(s.name, s.value, s.usage+" ["+Env(s.name)+"]")
+	}
+}
+
+// Load returns the configuration: a flag that was given wins over the
+// environment, and that over the default. given returns the value of a flag
+// and whether the command line has it; nil: there is no command line.
+func Load(given func(flag string) (string, bool), getenv func(string) string) (Config, error) {
+	var c Config
+	for _, s := range settings() {
+		value, name := s.value, Env(s.name)
+		if env := getenv(name); env != "" {
+			value = env
+		}
+		if given != nil {
+			if v, ok := given(s.name); ok {
+				value, name = v, "--"+s.name
+			}
+		}
+		if err := s.parse(&c, value); err != nil {
+			return Config{}, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return c, c.finish()
+}
+
+// finish fills in what follows from other settings and checks those that
+// belong together.
+func (c *Config) finish() error {
+	c.Blob = orFile(c.Blob, "file", filepath.Join(c.Data, "blobs"))
+	c.Table = orFile(c.Table, "bolt", filepath.Join(c.Data, "sluice.db"))
+	c.Keys = orFile(c.Keys, "file", filepath.Join(c.Data, "keys.json"))
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return fmt.Errorf("%s and %s belong together: set both or neither", Env("tls-cert"), Env("tls-key"))
+	}
+	if c.TLSCert != "" {
+		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+			return fmt.Errorf("%s, %s: %w", Env("tls-cert"), Env("tls-key"), err)
+		}
+	}
+	return nil
+}
+
+func orFile(u *url.URL, scheme, path string) *url.URL {
+	if u != nil {
+		return u
+	}
+	return &url.URL{Scheme: scheme, Path: path}
+}
+
+// BaseURL returns how to address the server in what is printed for people: the
+// public URL where one is set, else the one that follows from bound, the
+// address listened on.
+func (c Config) BaseURL(bound net.Addr) string {
+	if c.PublicURL != nil {
+		return strings.TrimSuffix(c.PublicURL.String(), "/")
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(bound.String())
+	if ip, _ := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func parseAddr(to *string, v string, optional bool) error {
+	if v == "" && optional {
+		return nil
+	}
+	if _, err := net.ResolveTCPAddr("tcp", v); err != nil || !strings.Contains(v, ":") {
+		return fmt.Errorf("%q is not a host:port such as 127.0.0.1:8080", v)
+	}
+	*to = v
+	return nil
+}
+
+func parsePath(to *string, v string) error {
+	if v == "" {
+		return errors.New("a folder is needed")
+	}
+	path, err := filepath.Abs(v)
+	*to = path
+	return err
+}
+
+// parseStore takes an absolute URL of one of the schemes. A relative path is
+// refused, since two programs in different folders would mean different files.
+func parseStore(to **url.URL, v string, schemes ...string) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil {
+		return errors.New("not a URL") // the parser's error repeats the value, which may hold a password
+	}
+	for _, s := range schemes {
+		if u.Scheme != s {
+			continue
+		}
+		if u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.User != nil {
+			return fmt.Errorf("want %s:///absolute/path", s)
+		}
+		*to = u
+		return nil
+	}
+	return fmt.Errorf("scheme %q is not one of: %s", u.Scheme, strings.Join(schemes, ", "))
+}
+
+func parsePublicURL(to **url.URL, v string) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Trim(u.Path, "/") != "" {
+		return errors.New("want an http or https URL of a host without a path, such as https://files.example.com")
+	}
+	*to = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	return nil
+}
+
+func list(v string) []string {
+	var out []string
+	for item := range strings.SplitSeq(v, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+func parsePrefixes(to *[]netip.Prefix, v string) error {
+	for _, item := range list(v) {
+		p, err := netip.ParsePrefix(item)
+		if err != nil {
+			a, err := netip.ParseAddr(item)
+			if err != nil {
+				return fmt.Errorf("%q is not an address or a network such as 10.0.0.0/8", item)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		*to = append(*to, p.Masked())
+	}
+	return nil
+}
+
+func parseOrigins(to *[]string, v string) error {
+	for _, item := range list(v) {
+		u, err := url.Parse(item)
+		if item != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != item) {
+			return fmt.Errorf("%q is not an origin such as https://app.example.com", item)
+		}
+		*to = append(*to, item)
+	}
+	return nil
+}
+
+func parseLevel(to *slog.Level, v string) error {
+	if err := to.UnmarshalText([]byte(v)); err != nil {
+		return fmt.Errorf("%q is not one of: debug, info, warn, error", v)
+	}
+	return nil
+}
+
+func parseDuration(to *time.Duration, v string, least time.Duration) error {
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 30s or 24h", v)
+	}
+	if d < least {
+		return fmt.Errorf("%s is too short: at least %s", v, least)
+	}
+	*to = d
+	return nil
+}

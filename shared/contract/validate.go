@@ -1,0 +1,68 @@
+package contract
+
+import "sluice/shared/fault"
+
+// The Validate methods check what the types alone cannot: that required
+// fields are there and that enumerated values are known. They return Invalid
+// faults that name the field. Rules that need more than the request itself are
+// with the use cases.
+
+// Validate checks a login.
+func (r LoginRequest) Validate() error {
+	return first(required("username", r.Username), required("password", r.Password))
+}
+
+// Validate checks a refresh.
+func (r RefreshRequest) Validate() error { return required("refresh_token", r.RefreshToken) }
+
+// Validate checks a new user.
+func (r CreateUserRequest) Validate() error {
+	return first(required("username", r.Username), required("password", r.Password), known("role", r.Role))
+}
+
+// Validate checks a change of a user.
+func (r UpdateUserRequest) Validate() error {
+	if r.Role == nil {
+		return nil
+	}
+	return known("role", *r.Role)
+}
+
+// Validate checks a change of a profile.
+func (r UpdateProfileRequest) Validate() error {
+	if r.Password != nil && r.OldPassword == nil {
+		return fault.InvalidField("old_password", "A new password needs the old one.")
+	}
+	return nil
+}
+
+// Validate checks a change of a file.
+func (r UpdateFileRequest) Validate() error {
+	if r.Visibility == nil {
+		return nil
+	}
+	return known("visibility", *r.Visibility)
+}
+
+func required(field, value string) error {
+	if value == "" {
+		return fault.InvalidField(field, "This field is required.")
+	}
+	return nil
+}
+
+func known(field string, value interface{ Valid() bool }) error {
+	if !value.Valid() {
+		return fault.InvalidField(field, "This is not one of the values allowed.")
+	}
+	return nil
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+// Package delivery sends one version of a file as RFC 9110 says: it decides
+// what is asked, opens exactly those bytes, and streams them.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sluice/shared/blob"
+	"sluice/shared/byterange"
+	"sluice/shared/catalog"
+	"sluice/shared/digest"
+	"sluice/shared/disposition"
+	"sluice/shared/fault"
+)
+
+// Service delivers from one bucket. It is safe for concurrent use.
+type Service struct {
+	Blobs *blob.Bucket
+	Clock func() time.Time
+	Stall time.Duration // a client that takes no byte for so long is dropped
+}
+
+// Options are what a request may ask of a delivery.
+type Options struct {
+	// Disposition is how to show the file; empty: inline where that is safe.
+	Disposition disposition.Type
+	// Allowed is asked every few seconds while bytes flow whether they still
+	// may; its error aborts the delivery.
+	Allowed func(context.Context) error
+}
+
+// Outcome is what became of a delivery.
+type Outcome struct {
+	Status   int   // 200, 206 or 304; 0 where nothing was begun
+	Bytes    int64 // of the file, as handed to the connection
+	Complete bool
+}
+
+// Serve answers a GET or HEAD for the current version of f. An error with a
+// zero Outcome.Status comes before anything was sent, and is for the caller
+// to answer. One that comes later leaves the body short: the caller must
+// abort the connection, so that the client can tell.
+func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f catalog.File, o Options) (Outcome, error) {
+	rep := byterange.Representation{ETag: f.Version.ETag, LastModified: s.lastModified(f), Size: f.Version.Size}
+	verdict := byterange.Evaluate(r.Method, r.Header, rep)
+	switch verdict.Status {
+	case http.StatusPreconditionFailed:
+		return Outcome{}, fault.New(fault.PreconditionFailed, "precondition_failed", "The file is no longer the one the condition names.")
+	case http.StatusRequestedRangeNotSatisfiable:
+		w.Header().Set("Content-Range", byterange.Unsatisfied(rep.Size))
+		return Outcome{}, fault.Newf(fault.RangeNotSatisfiable, "range_not_satisfiable", "The file has %d bytes, and the range asks for none of them.", rep.Size)
+	case http.StatusNotModified:
+		s.setValidators(w.Header(), f, rep)
+		w.WriteHeader(http.StatusNotModified)
+		return Outcome{Status: verdict.Status, Complete: true}, nil
+	}
+	p := plan(verdict, f)
+	if r.Method == http.MethodHead {
+		s.setHeaders(w.Header(), f, rep, p, o)
+		w.WriteHeader(verdict.Status)
+		return Outcome{Status: verdict.Status, Complete: true}, nil
+	}
+	// Every part is opened before the header goes out, so that a failing
+	// store is a clean error.
+	parts, err := s.open(r.Context(), f.Version, p)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer closeAll(parts)
+	s.setHeaders(w.Header(), f, rep, p, o)
+	sent, err := s.send(w, r, p, parts, o.Allowed)
+	return Outcome{Status: verdict.Status, Bytes: sent, Complete: err == nil}, err
+}
+
+// lastModified is the version's date, or zero while it lies ahead: RFC 9110
+// §8.8.2.1 forbids a Last-Modified later than the answer's Date.
+func (s *Service) lastModified(f catalog.File) time.Time {
+	at := f.Version.ModifiedAt.Truncate(time.Second)
+	if at.After(s.Clock()) {
+		return time.Time{}
+	}
+	return at
+}
+
+// body is what an answer carries: the ranges, one after the other, each
+// behind its own header where there are several.
+type body struct {
+	status      int
+	ranges      []byterange.Range
+	multipart   *byterange.Multipart // nil unless several
+	contentType string
+	length      int64 // of everything
+}
+
+func plan(v byterange.Verdict, f catalog.File) body {
+	switch {
+	case v.Status == http.StatusOK:
+		whole := byterange.Range{Start: 0, Length: f.Version.Size}
+		return body{status: v.Status, ranges: []byterange.Range{whole}, contentType: f.ContentType, length: whole.Length}
+	case len(v.Ranges) == 1:
+		return body{status: v.Status, ranges: v.Ranges, contentType: f.ContentType, length: v.Ranges[0].Length}
+	default:
+		m := byterange.NewMultipart(v.Ranges, f.Version.Size, f.ContentType)
+		return body{status: v.Status, ranges: v.Ranges, multipart: &m, contentType: m.ContentType(), length: m.Length()}
+	}
+}
+
+func (s *Service) open(ctx context.Context, v catalog.Version, b body) ([]*blob.Reader, error) {
+	parts := make([]*blob.Reader, 0, len(b.ranges))
+	for _, r := range b.ranges {
+		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, "")
+		if err != nil {
+			closeAll(parts)
+			return nil, missing(err)
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
+}
+
+// missing turns "no such blob" into a fault of the store: the record said
+// that it is there.
+func missing(err error) error {
+	if fault.KindOf(err) == fault.NotFound {
+		return fault.Wrap(err, fault.Upstream, "blob_missing", "The store has lost the bytes of this file.")
+	}
+	return err
+}
+
+func closeAll(parts []*blob.Reader) {
+	for _, p := range parts {
+		_ = p.Close() // only read from: nothing can be lost
+	}
+}
+
+// setValidators sets what every answer about a version carries.
+func (s *Service) setValidators(h http.Header, f catalog.File, rep byterange.Representation) {
+	h.Set("ETag", rep.ETag)
+	h.Set("Cache-Control", cacheControl(f))
+	if !rep.LastModified.IsZero() {
+		h.Set("Last-Modified", rep.LastModified.UTC().Format(http.TimeFormat))
+	}
+}
+
+// cacheControl lets caches keep bytes but not hand them out unasked, since a
+// file may be replaced or withdrawn at any time (RFC 9111 §5.2.2.4).
+func cacheControl(f catalog.File) string {
+	if f.Visibility == catalog.Public {
+		return "public, no-cache"
+	}
+	return "private, no-cache"
+}
+
+func (s *Service) setHeaders(h http.Header, f catalog.File, rep byterange.Representation, b body, o Options) {
+	s.setValidators(h, f, rep)
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Type", b.contentType)
+	h.Set("Content-Length", strconv.FormatInt(b.length, 10))
+	h.Set("X-File-Size", strconv.FormatInt(rep.Size, 10))
+	h.Set("Sluice-Delivery", "stream; reason=local")
+	if b.status == http.StatusPartialContent && b.multipart == nil {
+		h.Set("Content-Range", b.ranges[0].ContentRange(rep.Size))
+	}
+	if f.Version.SHA256 != nil {
+		h.Set("Repr-Digest", digest.Format(f.Version.SHA256))
+	}
+	setDisposition(h, f, o.Disposition)
+}
+
+// setDisposition shows inline only what is plainly safe, unless asked; what is
+// not safe is in a sandbox even then.
+func setDisposition(h http.Header, f catalog.File, asked disposition.Type) {
+	safe := disposition.Safe(f.ContentType)
+	if asked == "" {
+		asked = disposition.Attachment
+		if safe {
+			asked = disposition.Inline
+		}
+	}
+	h.Set("Content-Disposition", disposition.Format(asked, f.Name()))
+	if !safe {
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	}
+}
+
+// ErrRevoked is why a delivery was ended when Options.Allowed refused it.
+var ErrRevoked = errors.New("no longer allowed")

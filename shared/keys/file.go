@@ -1,0 +1,130 @@
+package keys
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sluice/shared/fault"
+)
+
+// maxFile is the largest key file that is read, in bytes.
+const maxFile = 1 << 20
+
+// others are the permissions that a key file must not give: any at all to
+// others than its owner, as with ssh's keys.
+const others fs.FileMode = 0o077
+
+// LoadOrCreate returns the keys in the file at path. Where there is none it
+// makes one with a new key in each ring, in a folder that must exist. Several
+// processes may do so at once: all end with the same keys.
+//
+// A file that cannot be used is an Invalid fault "bad_keys" of one line, which
+// names the file, the field and what is wrong, and no secret.
+func LoadOrCreate(path string) (Set, error) {
+	set, err := load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = create(path, newDocument(time.Now()))
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			set, err = load(path)
+		}
+	}
+	if err != nil {
+		return Set{}, fault.Wrap(err, fault.Invalid, "bad_keys", fmt.Sprintf("the key file %s cannot be used", path))
+	}
+	return set, nil
+}
+
+// load reads the file at path.
+func load(path string) (Set, error) {
+	// Asked before opening, since to open a named pipe is to wait for a writer.
+	info, err := os.Stat(path)
+	if err != nil {
+		return Set{}, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return Set{}, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return Set{}, withoutPath(err)
+	}
+	defer file.Close()
+	text, err := read(file)
+	if err != nil {
+		return Set{}, err
+	}
+	return parse(text)
+}
+
+// read returns the content of an open key file, if its mode and size are right.
+func read(file *os.File) ([]byte, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if mode := info.Mode().Perm(); mode&others != 0 {
+		return nil, fmt.Errorf("its mode %#o lets others at it: run chmod 600", mode)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxFile)
+	}
+	text, err := io.ReadAll(file)
+	return text, withoutPath(err)
+}
+
+// create writes the document to a new file at path, durably and all at once:
+// beside it first, then linked to its name. Unlike a rename, a link fails with
+// fs.ErrExist where another process was first.
+func create(path string, d document) error {
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return errors.New("the new keys could not be written as JSON")
+	}
+	dir := filepath.Dir(path)
+	beside, err := os.CreateTemp(dir, ".new-keys-*") // with mode 0600
+	if err != nil {
+		return withoutPath(err)
+	}
+	defer os.Remove(beside.Name())
+	defer beside.Close()
+	if _, err := beside.Write(append(text, '\n')); err != nil {
+		return withoutPath(err)
+	}
+	if err := beside.Sync(); err != nil {
+		return withoutPath(err)
+	}
+	if err := os.Link(beside.Name(), path); err != nil {
+		return withoutPath(err)
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return withoutPath(err)
+	}
+	defer folder.Close()
+	return withoutPath(folder.Sync())
+}
+
+// withoutPath drops the path that package os puts into its errors: LoadOrCreate
+// names the file once.
+func withoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}

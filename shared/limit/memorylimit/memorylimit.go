@@ -1,0 +1,129 @@
+// Package memorylimit keeps token buckets in memory, for one process. A
+// restart fills them all.
+package memorylimit
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"sluice/shared/fault"
+	"sluice/shared/limit"
+)
+
+// Limiter is a limit.Limiter of bounded size. Full buckets are forgotten, as
+// nothing is lost by it. Where there are too many others, the one that will
+// be full soonest is forgotten, but not what was taken from it: from then on
+// a bucket that is not known counts as no fuller than that one was. So no flood
+// of new keys can fill a bucket again; what it does, if it goes on, is to make
+// new keys wait, until the forgotten buckets would have been full.
+type Limiter struct {
+	now func() time.Time
+	max int
+
+	mu      sync.Mutex
+	buckets map[string]*bucket
+	soonest byFullAt
+	// floors has, by rate, when the last of the forgotten buckets will be full.
+	floors map[limit.Rate]time.Time
+}
+
+// New returns a Limiter that keeps at most max buckets, at least 1 (some 200
+// bytes each, and the key), and takes the time from now.
+func New(max int, now func() time.Time) (*Limiter, error) {
+	if max < 1 {
+		return nil, fmt.Errorf("memorylimit: at most %d buckets", max)
+	}
+	return &Limiter{
+		now:     now,
+		max:     max,
+		buckets: map[string]*bucket{},
+		floors:  map[limit.Rate]time.Time{},
+	}, nil
+}
+
+// Take implements limit.Limiter.
+func (l *Limiter) Take(ctx context.Context, key string, rate limit.Rate, n int) (time.Duration, error) {
+	if err := check(ctx, key, rate, n); err != nil {
+		return 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.forgetFull(now)
+	if b, known := l.buckets[key]; known {
+		next, wait := rate.Spend(b.fullAt, now, n)
+		b.fullAt, b.rate = next, rate
+		heap.Fix(&l.soonest, b.index)
+		return wait, nil
+	}
+	next, wait := rate.Spend(l.floors[rate], now, n)
+	if wait == 0 {
+		l.add(&bucket{key: key, rate: rate, fullAt: next}, now)
+	}
+	return wait, nil
+}
+
+// Return implements limit.Limiter. A bucket that was forgotten meanwhile gets
+// nothing back.
+func (l *Limiter) Return(ctx context.Context, key string, rate limit.Rate, n int) error {
+	if err := check(ctx, key, rate, n); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b, known := l.buckets[key]; known {
+		b.fullAt = b.fullAt.Add(-time.Duration(n) * rate.Per)
+		heap.Fix(&l.soonest, b.index)
+		l.forgetFull(l.now())
+	}
+	return nil
+}
+
+func check(ctx context.Context, key string, rate limit.Rate, n int) error {
+	if err := limit.Check(key, rate, n); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fault.Wrap(context.Cause(ctx), fault.Unavailable, "canceled", "The request ended before it was counted.")
+	}
+	return nil
+}
+
+// Len returns how many buckets are kept, for a metric.
+func (l *Limiter) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.buckets)
+}
+
+// forgetFull drops every full bucket.
+func (l *Limiter) forgetFull(now time.Time) {
+	for len(l.soonest) > 0 && !l.soonest[0].fullAt.After(now) {
+		l.drop()
+	}
+}
+
+// add keeps a bucket, and drops one if that makes too many.
+func (l *Limiter) add(b *bucket, now time.Time) {
+	l.buckets[b.key] = b
+	heap.Push(&l.soonest, b)
+	if len(l.buckets) <= l.max {
+		return
+	}
+	dropped := l.drop()
+	maps.DeleteFunc(l.floors, func(_ limit.Rate, at time.Time) bool { return !at.After(now) })
+	if dropped.fullAt.After(l.floors[dropped.rate]) {
+		l.floors[dropped.rate] = dropped.fullAt
+	}
+}
+
+// drop removes the bucket that will be full soonest.
+func (l *Limiter) drop() *bucket {
+	b := heap.Pop(&l.soonest).(*bucket)
+	delete(l.buckets, b.key)
+	return b
+}

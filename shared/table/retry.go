@@ -1,0 +1,53 @@
+package table
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// A busy store is asked again with full jitter: each pause is a random part of
+// a bound that doubles, so that callers who collided do not collide again.
+const (
+	attempts   = 6
+	firstBound = 20 * time.Millisecond
+	lastBound  = 500 * time.Millisecond
+)
+
+// call asks the driver, again while the store is busy, and returns the error
+// that callers see. f is given the time by which items expire.
+func (t *Table) call(ctx context.Context, f func(now time.Time) error) error {
+	for attempt := 1; ; attempt++ {
+		if err := ctx.Err(); err != nil {
+			return canceled(ctx, err)
+		}
+		err := f(t.clock())
+		if err == nil {
+			return nil
+		}
+		code := t.driver.ErrorCode(err)
+		if (code != Contended && code != Throttled) || attempt == attempts {
+			return t.translate(ctx, err)
+		}
+		if err := pause(ctx, bound(attempt)); err != nil {
+			return canceled(ctx, err)
+		}
+	}
+}
+
+// bound returns the longest pause after attempt, which counts from 1.
+func bound(attempt int) time.Duration {
+	return min(firstBound<<(attempt-1), lastBound)
+}
+
+// pause waits a random time up to longest, or until ctx ends.
+func pause(ctx context.Context, longest time.Duration) error {
+	timer := time.NewTimer(rand.N(longest))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,167 @@
+// Package upload brings bytes in: it streams a body into a blob while it
+// hashes it, and publishes it as a version only when all of it arrived and is
+// what was announced. Whatever goes wrong, nothing half is kept.
+package upload
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"hash"
+	"io"
+	"log/slog"
+	"time"
+
+	"sluice/shared/auth"
+	"sluice/shared/blob"
+	"sluice/shared/catalog"
+	"sluice/shared/digest"
+	"sluice/shared/fault"
+)
+
+// lifetime is how long an upload may take before its bytes count as left over.
+const lifetime = 7 * 24 * time.Hour
+
+// bufferSize is how much is hashed and written at a time.
+const bufferSize = 256 << 10
+
+// Service takes uploads. It is safe for concurrent use.
+type Service struct {
+	Catalog *catalog.Catalog
+	Blobs   *blob.Bucket
+	Log     *slog.Logger
+	Clock   func() time.Time
+}
+
+// Put is one whole file on its way in.
+type Put struct {
+	Owner       string // a user id
+	Path        string // checked by CheckPath
+	By          string // the id of the user who sends
+	ContentType string
+	Size        int64                     // announced; -1 where unknown
+	Digests     digest.Set                // announced; all must hold
+	Test        func(*catalog.File) error // asked at publication with the file there now, or nil
+}
+
+// Put reads body to its end and publishes it. created tells that the file is
+// new. Errors of body that are faults are returned as they are; any other
+// means that the client was cut off (Invalid "body_cut").
+func (s *Service) Put(ctx context.Context, p Put, body io.Reader) (f catalog.File, created bool, err error) {
+	now := s.Clock()
+	u := catalog.Upload{ID: auth.NewID(now), Owner: p.Owner, Path: p.Path, ExpiresAt: now.Add(lifetime)}
+	if err := s.Catalog.BeginUpload(ctx, u); err != nil {
+		return catalog.File{}, false, err
+	}
+	content, err := s.receive(ctx, u.Key(), p, body)
+	if err == nil {
+		f, created, err = s.Catalog.Publish(ctx, u, content, p.Test)
+	}
+	if err != nil {
+		s.discard(context.WithoutCancel(ctx), u)
+	}
+	return f, created, err
+}
+
+// receive writes body under key and checks it against what was announced.
+func (s *Service) receive(ctx context.Context, key string, p Put, body io.Reader) (catalog.Content, error) {
+	w, err := s.Blobs.Create(ctx, key, p.Size)
+	if err != nil {
+		return catalog.Content{}, err
+	}
+	defer w.Abort() //nolint:errcheck // after a Commit it does nothing; else the janitor comes after it
+	sums := newSums(p.Digests)
+	size, err := copyBody(io.MultiWriter(append(sums.writers(), w)...), body)
+	if err != nil {
+		return catalog.Content{}, err
+	}
+	if p.Size >= 0 && size != p.Size {
+		return catalog.Content{}, cut(io.ErrUnexpectedEOF)
+	}
+	if err := sums.check(p.Digests); err != nil {
+		return catalog.Content{}, err
+	}
+	if _, err := w.Commit(ctx); err != nil {
+		return catalog.Content{}, err
+	}
+	return catalog.Content{Size: size, SHA256: sums.sha256.Sum(nil), ContentType: p.ContentType, By: p.By}, nil
+}
+
+// copyBody is io.Copy in large pieces that tells an error of the body from
+// one of the store.
+func copyBody(dst io.Writer, body io.Reader) (size int64, err error) {
+	buf := make([]byte, bufferSize)
+	for {
+		n, bodyErr := fill(body, buf)
+		if _, err := dst.Write(buf[:n]); err != nil {
+			return size, err
+		}
+		size += int64(n)
+		if errors.Is(bodyErr, io.EOF) {
+			return size, nil
+		}
+		if bodyErr != nil {
+			return size, cut(bodyErr)
+		}
+	}
+}
+
+// fill reads until buf is full or the body ends, and unlike io.ReadFull
+// returns the body's own error: an EOF that comes too soon is another one.
+func fill(body io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = body.Read(buf[n:])
+		n += m
+	}
+	return n, err
+}
+
+// cut keeps a fault as it is; anything else is a body that broke off.
+func cut(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	return fault.Wrap(err, fault.Invalid, "body_cut", "The body ended early; nothing was kept.")
+}
+
+// discard removes what an upload left. Should that fail, the janitor finds
+// the record when it expires.
+func (s *Service) discard(ctx context.Context, u catalog.Upload) {
+	err := s.Blobs.Delete(ctx, u.Key())
+	if err == nil {
+		err = s.Catalog.EndUpload(ctx, u)
+	}
+	if err != nil {
+		s.Log.WarnContext(ctx, "left for the janitor", "upload_id", u.ID, "error", err)
+	}
+}
+
+// sums are the digests computed as the bytes pass: SHA-256 always.
+type sums struct{ sha256, sha512 hash.Hash }
+
+func newSums(announced digest.Set) sums {
+	s := sums{sha256: sha256.New()}
+	if announced.SHA512 != nil {
+		s.sha512 = sha512.New()
+	}
+	return s
+}
+
+func (s sums) writers() []io.Writer {
+	if s.sha512 == nil {
+		return []io.Writer{s.sha256}
+	}
+	return []io.Writer{s.sha256, s.sha512}
+}
+
+func (s sums) check(announced digest.Set) error {
+	if announced.SHA256 != nil && !bytes.Equal(announced.SHA256, s.sha256.Sum(nil)) ||
+		announced.SHA512 != nil && !bytes.Equal(announced.SHA512, s.sha512.Sum(nil)) {
+		return fault.New(fault.Unprocessable, "digest_mismatch", "The body is not what its digest announced; nothing was kept.")
+	}
+	return nil
+}
