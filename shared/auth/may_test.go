@@ -14,12 +14,10 @@ import (
 )
 
 var (
-	nobody  = auth.Subject{}
-	guest   = auth.Subject{UserID: "gwen", Role: auth.Guest}
-	user    = auth.Subject{UserID: "ulla", Role: auth.User}
-	admin   = auth.Subject{UserID: "adam", Role: auth.Admin}
-	unknown = auth.Subject{UserID: "rolf", Role: "root"}
-	noID    = auth.Subject{Role: auth.Admin}
+	nobody = auth.Subject{}
+	guest  = auth.Subject{UserID: "gwen", Role: auth.Guest}
+	user   = auth.Subject{UserID: "ulla", Role: auth.User}
+	admin  = auth.Subject{UserID: "adam", Role: auth.Admin}
 )
 
 // verdict is what came of asking, by HTTP status.
@@ -54,64 +52,46 @@ var walk = []struct {
 	{auth.ReadFile, guest, 404, ok, 404, ok, 404},
 	{auth.ReadFile, user, ok, ok, 404, ok, 404},
 	{auth.ReadFile, admin, ok, ok, ok, ok, 404},
-	{auth.ReadFile, unknown, 403, 403, 403, 403, 403},
-	{auth.ReadFile, noID, 401, ok, 401, ok, 401},
 
 	{auth.WriteFile, nobody, 401, 401, 401, 401, 401},
 	{auth.WriteFile, guest, 403, 403, 403, 403, 403},
 	{auth.WriteFile, user, ok, ok, 404, 404, 404},
 	{auth.WriteFile, admin, ok, ok, ok, ok, 404},
-	{auth.WriteFile, unknown, 403, 403, 403, 403, 403},
-	{auth.WriteFile, noID, 401, 401, 401, 401, 401},
 
 	{auth.ChangeFile, nobody, 401, 401, 401, 401, 401},
 	{auth.ChangeFile, guest, 403, 403, 403, 403, 403},
 	{auth.ChangeFile, user, ok, ok, 404, 404, 404},
 	{auth.ChangeFile, admin, ok, ok, ok, ok, 404},
-	{auth.ChangeFile, unknown, 403, 403, 403, 403, 403},
-	{auth.ChangeFile, noID, 401, 401, 401, 401, 401},
 
 	{auth.DeleteFile, nobody, 401, 401, 401, 401, 401},
 	{auth.DeleteFile, guest, 403, 403, 403, 403, 403},
 	{auth.DeleteFile, user, ok, ok, 404, 404, 404},
 	{auth.DeleteFile, admin, ok, ok, ok, ok, 404},
-	{auth.DeleteFile, unknown, 403, 403, 403, 403, 403},
-	{auth.DeleteFile, noID, 401, 401, 401, 401, 401},
 
 	{auth.ListFiles, nobody, 401, 401, 401, 401, 401},
 	{auth.ListFiles, guest, 403, 403, 403, 403, 403},
 	{auth.ListFiles, user, ok, ok, 404, 404, 404},
 	{auth.ListFiles, admin, ok, ok, ok, ok, 404},
-	{auth.ListFiles, unknown, 403, 403, 403, 403, 403},
-	{auth.ListFiles, noID, 401, 401, 401, 401, 401},
 
 	{auth.ReadProfile, nobody, 401, 401, 401, 401, 401},
 	{auth.ReadProfile, guest, ok, ok, 404, 404, 404},
 	{auth.ReadProfile, user, ok, ok, 404, 404, 404},
 	{auth.ReadProfile, admin, ok, ok, ok, ok, 404},
-	{auth.ReadProfile, unknown, 403, 403, 403, 403, 403},
-	{auth.ReadProfile, noID, 401, 401, 401, 401, 401},
 
 	{auth.ChangeProfile, nobody, 401, 401, 401, 401, 401},
 	{auth.ChangeProfile, guest, ok, ok, 404, 404, 404},
 	{auth.ChangeProfile, user, ok, ok, 404, 404, 404},
 	{auth.ChangeProfile, admin, ok, ok, ok, ok, 404},
-	{auth.ChangeProfile, unknown, 403, 403, 403, 403, 403},
-	{auth.ChangeProfile, noID, 401, 401, 401, 401, 401},
 
 	{auth.Logout, nobody, 401, 401, 401, 401, 401},
 	{auth.Logout, guest, ok, ok, 404, 404, 404},
 	{auth.Logout, user, ok, ok, 404, 404, 404},
 	{auth.Logout, admin, ok, ok, ok, ok, 404},
-	{auth.Logout, unknown, 403, 403, 403, 403, 403},
-	{auth.Logout, noID, 401, 401, 401, 401, 401},
 
 	{auth.ManageUsers, nobody, 401, 401, 401, 401, 401},
 	{auth.ManageUsers, guest, 403, 403, 403, 403, 403},
 	{auth.ManageUsers, user, 403, 403, 403, 403, 403},
 	{auth.ManageUsers, admin, ok, ok, ok, ok, 404},
-	{auth.ManageUsers, unknown, 403, 403, 403, 403, 403},
-	{auth.ManageUsers, noID, 401, 401, 401, 401, 401},
 }
 
 func TestMay(t *testing.T) {
@@ -154,6 +134,32 @@ func TestMayRefusesAnUnknownAction(t *testing.T) {
 	}
 }
 
+func TestARoleThatDoesNotExistMayNothing(t *testing.T) {
+	for _, role := range []auth.Role{"", "root", "Admin"} {
+		subject := auth.Subject{UserID: "rolf", Role: role}
+		for _, action := range auth.Actions() {
+			for _, object := range []auth.Object{{}, {Public: true}, {Owner: "rolf"}, {Owner: "rolf", Public: true}} {
+				if got := verdictOf(t, auth.May(subject, action, object)); got != 403 {
+					t.Errorf("May(%+v, %s, %+v): %d; want 403", subject, action, object, got)
+				}
+			}
+		}
+	}
+}
+
+func TestARoleWithoutAUserIsNobody(t *testing.T) {
+	for _, role := range auth.Roles() {
+		for _, action := range auth.Actions() {
+			for _, object := range []auth.Object{{}, {Public: true}, {Owner: "ulla"}, {Owner: "ulla", Public: true}} {
+				got, want := auth.May(auth.Subject{Role: role}, action, object), auth.May(nobody, action, object)
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("May of a role %s without a user, %s, %+v: %v; want %v", role, action, object, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestEveryActionAndRoleIsWalkedOnce(t *testing.T) {
 	type pair struct {
 		auth.Action
@@ -164,7 +170,7 @@ func TestEveryActionAndRoleIsWalkedOnce(t *testing.T) {
 		times[pair{c.action, c.subject}]++
 	}
 	for _, action := range constants(t, "Action") {
-		for _, subject := range []auth.Subject{nobody, guest, user, admin, unknown, noID} {
+		for _, subject := range []auth.Subject{nobody, guest, user, admin} {
 			if n := times[pair{auth.Action(action), subject}]; n != 1 {
 				t.Errorf("%s by %+v stands %d times in the walk; want once", action, subject, n)
 			}

@@ -2,7 +2,11 @@ package auth_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -131,6 +135,32 @@ func TestWhatWasNotSealedDoesNotOpen(t *testing.T) {
 			t.Errorf("%s: Open = %q, %v; want ErrNotSealed", c.name, got, err)
 		}
 	}
+}
+
+// The form of a sealed text is fixed: links outlive a restart, and an upgrade.
+func TestSealedForm(t *testing.T) {
+	const want = "new.YWJjZA.hJeSXlYoPlGHZ9L_mtPcDw_rg6g_A3otYZUY4RZN1mA"
+	if got := newRing(t, newLink).Seal("cursor", []byte("abcd")); got != want {
+		t.Errorf("Seal = %q; want %q", got, want)
+	}
+	if got := sealWith(newLink.Secret.Reveal(), "new", "cursor", "abcd"); got != want {
+		t.Errorf("by hand it is %q; want %q", got, want)
+	}
+}
+
+func TestAnUnknownKeyIsNotAnEmptyKey(t *testing.T) {
+	forged := sealWith(nil, "next", "cursor", "abcd")
+	if got, err := newRing(t, newLink).Open("cursor", forged); err != auth.ErrNotSealed {
+		t.Errorf("Open of a text sealed with an empty key under an unknown id = %q, %v; want ErrNotSealed", got, err)
+	}
+}
+
+// sealWith seals by hand.
+func sealWith(key []byte, id, purpose, payload string) string {
+	h := hmac.New(sha256.New, key)
+	fmt.Fprintf(h, "sluice sealed value 1\x00\x00\x00\x00\x00\x00\x00\x00%c%s%s", len(purpose), purpose, payload)
+	text := base64.RawURLEncoding.EncodeToString
+	return id + "." + text([]byte(payload)) + "." + text(h.Sum(nil))
 }
 
 func TestLinkKeysAreChecked(t *testing.T) {

@@ -24,7 +24,7 @@ func NewBucket(d Driver) *Bucket {
 // own. It fails with no_space at once where the store knows that it has less
 // room.
 func (b *Bucket) Create(ctx context.Context, key string, size int64) (*Writer, error) {
-	if err := checkKey(key); err != nil {
+	if err := ready(ctx, key); err != nil {
 		return nil, err
 	}
 	if size < -1 {
@@ -42,7 +42,7 @@ func (b *Bucket) Create(ctx context.Context, key string, size int64) (*Writer, e
 // blob_changed. A range past the end shows when it is read, as
 // blob_truncated. ctx governs the Reader as a whole.
 func (b *Bucket) Open(ctx context.Context, key string, offset, length int64, pin string) (*Reader, error) {
-	if err := checkKey(key); err != nil {
+	if err := ready(ctx, key); err != nil {
 		return nil, err
 	}
 	if offset < 0 || length < 0 || offset > math.MaxInt64-length {
@@ -57,7 +57,7 @@ func (b *Bucket) Open(ctx context.Context, key string, offset, length int64, pin
 
 // Stat describes the blob.
 func (b *Bucket) Stat(ctx context.Context, key string) (Attrs, error) {
-	if err := checkKey(key); err != nil {
+	if err := ready(ctx, key); err != nil {
 		return Attrs{}, err
 	}
 	attrs, err := b.driver.Stat(ctx, key)
@@ -70,7 +70,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (Attrs, error) {
 // Delete removes the blob. Removing an absent one is no error. A Reader that
 // is open goes on with the same bytes or fails; it never yields others.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := ready(ctx, key); err != nil {
 		return err
 	}
 	if err := b.driver.Delete(ctx, key); err != nil {
@@ -81,6 +81,9 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 
 // Ping asks the store whether it answers and can be written to.
 func (b *Bucket) Ping(ctx context.Context) error {
+	if err := alive(ctx); err != nil {
+		return err
+	}
 	if err := b.driver.Ping(ctx); err != nil {
 		return b.wrap(ctx, err)
 	}
@@ -93,6 +96,14 @@ func (b *Bucket) Close() error {
 		return b.wrap(context.Background(), err)
 	}
 	return nil
+}
+
+// ready returns why a call must not reach the driver, else nil.
+func ready(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	return alive(ctx)
 }
 
 // checkKey holds a key to S3's rules, and to one more: no NUL, which no store

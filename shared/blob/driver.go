@@ -8,10 +8,9 @@ import (
 // Driver is one implementation of the port. It may assume that Bucket has
 // checked every argument. Methods are safe for concurrent use.
 //
-// A context that has ended makes every method that takes one fail with
-// Canceled and change nothing. The contexts of Create and Open also govern
-// the DriverWriter and the reader that they return: once they end, a pending
-// Write or Read may fail with Canceled.
+// Bucket calls nothing with a context that has ended. What takes long should
+// stop, with Canceled, when its context ends; the contexts of Create and Open
+// also govern the DriverWriter and the reader that they return.
 type Driver interface {
 	// Create starts a new blob. size is its length where known, else -1; a
 	// store that knows it has less room fails with Full at once. A taken key

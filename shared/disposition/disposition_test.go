@@ -84,6 +84,7 @@ func TestNames(t *testing.T) {
 		{"backslash before a quote", `a\"b.txt`, `"b.txt`},
 		{"a drive", "C:evil.exe", "C_evil.exe"},
 		{"a time", "12:30.txt", "12:30.txt"},
+		{"a digit before a colon", "1:30.txt", "1:30.txt"},
 
 		{"line ends", "a\r\nX-Injected: 1", "a__X-Injected: 1"},
 		{"NUL", "a.exe\x00.txt", "a.exe_.txt"},
@@ -97,6 +98,7 @@ func TestNames(t *testing.T) {
 		{"zero-width joiners in ASCII", "a\u200cb\u200dc.txt", "abc.txt"},
 		{"zero-width joiners between ASCII and not", "a\u200cé\u200d.txt", "aé.txt"},
 		{"zero-width joiners in a row", "é\u200d\u200dé", "é\u200dé"},
+		{"a zero-width joiner before a filler", "é\u200d\u3164a", "éa"},
 		{"byte order mark", "\ufeffa.txt", "a.txt"},
 		{"word joiner and soft hyphen", "a\u2060b\u00adc", "abc"},
 		{"tags", "a\U000e0065\U000e0078b", "ab"},
@@ -119,6 +121,7 @@ func TestNames(t *testing.T) {
 		{"dots under a path", "a/..", "download"},
 		{"dots and spaces", " . . ", "download"},
 		{"invisible", "\u200b\u202e\ufeff", "download"},
+		{"spaces in front of a name", strings.Repeat(" ", 300) + "a.txt", "a.txt"},
 		{"dots at the end", "a.txt...", "a.txt"},
 		{"spaces at both ends", " \u00a0a.txt\u3000 ", "a.txt"},
 		{"dots and spaces at the end", "a.txt . .", "a.txt"},

@@ -41,16 +41,13 @@ func NewMemory() *Memory {
 }
 
 // Create implements blob.Driver.
-func (m *Memory) Create(ctx context.Context, key string, _ int64) (blob.DriverWriter, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+func (m *Memory) Create(_ context.Context, key string, _ int64) (blob.DriverWriter, error) {
 	return &memoryWriter{store: m, key: key}, nil
 }
 
 // Open implements blob.Driver.
-func (m *Memory) Open(ctx context.Context, key string, offset, _ int64, pin string) (io.ReadCloser, error) {
-	b, err := m.get(ctx, key)
+func (m *Memory) Open(_ context.Context, key string, offset, _ int64, pin string) (io.ReadCloser, error) {
+	b, err := m.get(key)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +59,8 @@ func (m *Memory) Open(ctx context.Context, key string, offset, _ int64, pin stri
 }
 
 // Stat implements blob.Driver.
-func (m *Memory) Stat(ctx context.Context, key string) (blob.Attrs, error) {
-	b, err := m.get(ctx, key)
+func (m *Memory) Stat(_ context.Context, key string) (blob.Attrs, error) {
+	b, err := m.get(key)
 	if err != nil {
 		return blob.Attrs{}, err
 	}
@@ -71,10 +68,7 @@ func (m *Memory) Stat(ctx context.Context, key string) (blob.Attrs, error) {
 }
 
 // Delete implements blob.Driver.
-func (m *Memory) Delete(ctx context.Context, key string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+func (m *Memory) Delete(_ context.Context, key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.blobs, key)
@@ -82,7 +76,7 @@ func (m *Memory) Delete(ctx context.Context, key string) error {
 }
 
 // Ping implements blob.Driver.
-func (m *Memory) Ping(ctx context.Context) error { return ctx.Err() }
+func (m *Memory) Ping(context.Context) error { return nil }
 
 // Close implements blob.Driver.
 func (m *Memory) Close() error { return nil }
@@ -96,16 +90,11 @@ func (m *Memory) ErrorCode(err error) blob.Code {
 		return blob.Exists
 	case errors.Is(err, errChanged):
 		return blob.Changed
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return blob.Canceled
 	}
 	return blob.Unknown
 }
 
-func (m *Memory) get(ctx context.Context, key string) (memoryBlob, error) {
-	if err := ctx.Err(); err != nil {
-		return memoryBlob{}, err
-	}
+func (m *Memory) get(key string) (memoryBlob, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, ok := m.blobs[key]
@@ -121,10 +110,7 @@ type memoryWriter struct {
 	key   string
 }
 
-func (w *memoryWriter) Commit(ctx context.Context) (blob.Attrs, error) {
-	if err := ctx.Err(); err != nil {
-		return blob.Attrs{}, err
-	}
+func (w *memoryWriter) Commit(context.Context) (blob.Attrs, error) {
 	sum := sha256.Sum256(w.Bytes())
 	b := memoryBlob{data: w.Bytes(), etag: `"` + hex.EncodeToString(sum[:]) + `"`}
 	w.store.mu.Lock()

@@ -1,7 +1,6 @@
 package fileblob
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,8 +9,8 @@ import (
 	"sluice/shared/blob"
 )
 
-// What ErrorCode tells apart. fs.ErrNotExist alone is no errNotFound: a store
-// whose directories are gone has failed.
+// What ErrorCode tells apart. fs.ErrNotExist alone is no errNotFound: where a
+// blob is written, it means that the store itself is gone.
 var (
 	errNotFound = errors.New("fileblob: no such blob")
 	errExists   = errors.New("fileblob: the key is taken")
@@ -19,7 +18,7 @@ var (
 	errFull     = errors.New("fileblob: not enough free space")
 )
 
-// ErrorCode implements blob.Driver.
+// ErrorCode implements blob.Driver. Nothing on a disk is ever Canceled.
 func (d *Driver) ErrorCode(err error) blob.Code {
 	switch {
 	case errors.Is(err, errNotFound):
@@ -30,8 +29,6 @@ func (d *Driver) ErrorCode(err error) blob.Code {
 		return blob.Changed
 	case errors.Is(err, errFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		return blob.Full
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return blob.Canceled
 	}
 	return blob.Unknown
 }

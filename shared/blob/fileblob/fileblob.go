@@ -63,10 +63,7 @@ type Driver struct {
 }
 
 // Stat implements blob.Driver.
-func (d *Driver) Stat(ctx context.Context, key string) (blob.Attrs, error) {
-	if err := ctx.Err(); err != nil {
-		return blob.Attrs{}, err
-	}
+func (d *Driver) Stat(_ context.Context, key string) (blob.Attrs, error) {
 	name := objectName(key)
 	info, err := d.root.Lstat(name)
 	if err != nil {
@@ -79,10 +76,7 @@ func (d *Driver) Stat(ctx context.Context, key string) (blob.Attrs, error) {
 }
 
 // Open implements blob.Driver. The reader is an *os.File.
-func (d *Driver) Open(ctx context.Context, key string, offset, _ int64, pin string) (io.ReadCloser, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+func (d *Driver) Open(_ context.Context, key string, offset, _ int64, pin string) (io.ReadCloser, error) {
 	name := objectName(key)
 	file, err := d.root.Open(name)
 	if err != nil {
@@ -115,10 +109,7 @@ func prepare(file *os.File, offset int64, pin string) error {
 }
 
 // Delete implements blob.Driver. The removal is durable when it returns.
-func (d *Driver) Delete(ctx context.Context, key string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+func (d *Driver) Delete(_ context.Context, key string) error {
 	name := objectName(key)
 	err := d.root.Remove(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -132,10 +123,7 @@ func (d *Driver) Delete(ctx context.Context, key string) error {
 
 // Ping implements blob.Driver: it makes and removes an empty file. A disk
 // without room is no failure, since what is there can still be read.
-func (d *Driver) Ping(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+func (d *Driver) Ping(_ context.Context) error {
 	file, name, err := createTemp(d.root)
 	if err != nil {
 		return err

@@ -16,10 +16,7 @@ import (
 const partial = ".partial"
 
 // Create implements blob.Driver.
-func (d *Driver) Create(ctx context.Context, key string, size int64) (blob.DriverWriter, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+func (d *Driver) Create(_ context.Context, key string, size int64) (blob.DriverWriter, error) {
 	claimed := max(size, 0)
 	if err := d.space.claim(claimed); err != nil {
 		return nil, err
@@ -66,10 +63,7 @@ func (w *writer) Write(p []byte) (int, error) {
 }
 
 // Commit implements blob.DriverWriter.
-func (w *writer) Commit(ctx context.Context) (blob.Attrs, error) {
-	if err := ctx.Err(); err != nil {
-		return blob.Attrs{}, errors.Join(err, w.Abort())
-	}
+func (w *writer) Commit(context.Context) (blob.Attrs, error) {
 	if err := w.file.Sync(); err != nil {
 		return blob.Attrs{}, errors.Join(err, w.Abort())
 	}

@@ -6,7 +6,6 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -28,6 +27,7 @@ type Limiter struct {
 	buckets map[string]*bucket
 	soonest byFullAt
 	// floors has, by rate, when the last of the forgotten buckets will be full.
+	// A program has few rates.
 	floors map[limit.Rate]time.Time
 }
 
@@ -62,7 +62,7 @@ func (l *Limiter) Take(ctx context.Context, key string, rate limit.Rate, n int) 
 	}
 	next, wait := rate.Spend(l.floors[rate], now, n)
 	if wait == 0 {
-		l.add(&bucket{key: key, rate: rate, fullAt: next}, now)
+		l.add(&bucket{key: key, rate: rate, fullAt: next})
 	}
 	return wait, nil
 }
@@ -107,17 +107,14 @@ func (l *Limiter) forgetFull(now time.Time) {
 	}
 }
 
-// add keeps a bucket, and drops one if that makes too many.
-func (l *Limiter) add(b *bucket, now time.Time) {
+// add keeps a bucket, and forgets one if that makes too many. Floors only
+// rise: what is kept will be full later than what is forgotten.
+func (l *Limiter) add(b *bucket) {
 	l.buckets[b.key] = b
 	heap.Push(&l.soonest, b)
-	if len(l.buckets) <= l.max {
-		return
-	}
-	dropped := l.drop()
-	maps.DeleteFunc(l.floors, func(_ limit.Rate, at time.Time) bool { return !at.After(now) })
-	if dropped.fullAt.After(l.floors[dropped.rate]) {
-		l.floors[dropped.rate] = dropped.fullAt
+	if len(l.buckets) > l.max {
+		forgotten := l.drop()
+		l.floors[forgotten.rate] = forgotten.fullAt
 	}
 }
 

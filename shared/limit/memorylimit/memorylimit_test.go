@@ -67,6 +67,18 @@ func TestFloodAtOneRateDelaysNoOtherRate(t *testing.T) {
 	take(t, limiter, "address", quick, 1, 0)
 }
 
+func TestTheBucketNearestToFullIsForgotten(t *testing.T) {
+	limiter := open(t, 2, func() time.Time { return start })
+	rate := limit.Rate{Burst: 5, Per: time.Minute}
+	take(t, limiter, "a", rate, 1, 0)
+	take(t, limiter, "b", rate, 2, 0)
+	take(t, limiter, "a", rate, 3, 0)
+	take(t, limiter, "c", rate, 3, 0) // b goes, with two minutes left
+	take(t, limiter, "a", rate, 1, 0)
+	take(t, limiter, "d", rate, 4, time.Minute)
+	take(t, limiter, "d", rate, 3, 0)
+}
+
 func TestFullBucketsAreForgotten(t *testing.T) {
 	now := start
 	limiter := open(t, 1000, func() time.Time { return now })

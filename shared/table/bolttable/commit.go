@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
@@ -93,12 +94,15 @@ func (s *Store) commitAll() {
 // those that their callers gave up.
 func (s *Store) gather(first *job) []*job {
 	batch := []*job{first}
-	for queued := true; queued && len(batch) < maxBatch; {
+	defer func() { N++; M += int64(len(batch)) }()
+	for yields := 0; yields < YIELDS && len(batch) < maxBatch; {
 		select {
 		case j := <-s.jobs:
 			batch = append(batch, j)
+			yields = 0
 		default:
-			queued = false
+			runtime.Gosched()
+			yields++
 		}
 	}
 	return slices.DeleteFunc(batch, func(j *job) bool { return !j.take() })
@@ -213,3 +217,5 @@ func (e *spoiltError) Unwrap() error { return e.cause }
 func panicked(cause any) error {
 	return fmt.Errorf("panic in a write to the record file: %v\n%s", cause, debug.Stack())
 }
+
+var YIELDS, N, M = 3, int64(0), int64(0)
