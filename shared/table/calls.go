@@ -122,8 +122,7 @@ func (t *Table) Apply(ctx context.Context, op Op) (Item, error) {
 		item, err = t.driver.Apply(ctx, now, op)
 		return err
 	})
-	var condition *ConditionError
-	if errors.As(err, &condition) {
+	if condition, ok := errors.AsType[*ConditionError](err); ok {
 		condition.Failed = 0
 	}
 	if err != nil {

@@ -29,8 +29,6 @@ func benchmarkStore(b *testing.B, writers int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	bolttable.N, bolttable.M = 0, 0
-	defer func() { b.ReportMetric(float64(bolttable.M)/float64(bolttable.N), "perbatch") }()
 	defer store.Close()
 	records := table.New(store.Table("domain"), time.Now)
 	parallel(b, writers, func(n int64) error {

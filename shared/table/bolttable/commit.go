@@ -18,6 +18,12 @@ const (
 	maxBatchBytes = 8 << 20 // bytes of keys and values written
 )
 
+// yields is how often the committer lets other goroutines run before it takes
+// the queue to be empty. Writers who were just answered come back with their
+// next write then: with 64 of them a transaction holds 47 jobs, not 31. A lone
+// writer loses nothing that can be measured.
+const yields = 2
+
 var (
 	errClosed  = errors.New("the record file is closed")
 	errNothing = errors.New("nothing to commit")
@@ -94,15 +100,14 @@ func (s *Store) commitAll() {
 // those that their callers gave up.
 func (s *Store) gather(first *job) []*job {
 	batch := []*job{first}
-	defer func() { N++; M += int64(len(batch)) }()
-	for yields := 0; yields < YIELDS && len(batch) < maxBatch; {
+	for idle := 0; idle < yields && len(batch) < maxBatch; {
 		select {
 		case j := <-s.jobs:
 			batch = append(batch, j)
-			yields = 0
+			idle = 0
 		default:
 			runtime.Gosched()
-			yields++
+			idle++
 		}
 	}
 	return slices.DeleteFunc(batch, func(j *job) bool { return !j.take() })
@@ -114,8 +119,7 @@ func (s *Store) gather(first *job) []*job {
 // the transaction itself fails, all jobs fail with it.
 func (s *Store) commit(batch []*job) []*job {
 	outcomes, err := s.transact(batch)
-	var spoilt *spoiltError
-	if errors.As(err, &spoilt) {
+	if spoilt, ok := errors.AsType[*spoiltError](err); ok {
 		batch[spoilt.index].answer <- err
 		return slices.Delete(batch, spoilt.index, spoilt.index+1)
 	}
@@ -217,5 +221,3 @@ func (e *spoiltError) Unwrap() error { return e.cause }
 func panicked(cause any) error {
 	return fmt.Errorf("panic in a write to the record file: %v\n%s", cause, debug.Stack())
 }
-
-var YIELDS, N, M = 3, int64(0), int64(0)

@@ -111,8 +111,7 @@ func (d *driver) ErrorCode(err error) table.Code {
 }
 
 func (d *driver) Failed(err error) int {
-	var condition *conditionError
-	if errors.As(err, &condition) {
+	if condition, ok := errors.AsType[*conditionError](err); ok {
 		return condition.op
 	}
 	return -1

@@ -3,6 +3,7 @@ package tabletest
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -118,8 +119,7 @@ func (m *Memory) ErrorCode(err error) table.Code {
 
 // Failed implements table.Driver.
 func (m *Memory) Failed(err error) int {
-	var refused *refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused.op
 	}
 	return -1
@@ -160,9 +160,7 @@ func (m *Memory) outcome(now time.Time, op table.Op) (*table.Item, error) {
 			after.ExpiresAt = op.ExpiresAt
 		}
 	}
-	for name, value := range op.Set {
-		after.Attrs[name] = value
-	}
+	maps.Copy(after.Attrs, op.Set)
 	for name, delta := range op.Add {
 		total, err := total(after.Attrs[name], delta)
 		if err != nil {

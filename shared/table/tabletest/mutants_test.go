@@ -34,11 +34,11 @@ func TestSuiteFindsFaults(t *testing.T) {
 
 // TestMutant is the child.
 func TestMutant(t *testing.T) {
-	make, ok := mutants()[os.Getenv(mutantVariable)]
+	open, ok := mutants()[os.Getenv(mutantVariable)]
 	if !ok {
 		t.Skip("this is the child process of TestSuiteFindsFaults")
 	}
-	Run(t, func(*testing.T) table.Driver { return make(NewMemory()) })
+	Run(t, func(*testing.T) table.Driver { return open(NewMemory()) })
 }
 
 // mutant is a Memory with some methods replaced.

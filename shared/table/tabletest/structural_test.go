@@ -3,6 +3,8 @@ package tabletest
 import (
 	"context"
 	"errors"
+	"maps"
+	"runtime"
 	"strings"
 	"time"
 
@@ -54,9 +56,7 @@ func sharedWrites(m *Memory) table.Driver {
 		item, err := m.Apply(ctx, now, op)
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		for name, value := range op.Set {
-			m.items[op.Key].Attrs[name] = value
-		}
+		maps.Copy(m.items[op.Key].Attrs, op.Set)
 		return item, err
 	})
 }
@@ -86,6 +86,13 @@ func withoutChecks(m *Memory) table.Driver {
 	}}
 }
 
+// dawdle gives other goroutines time to come in between.
+func dawdle() {
+	for range 100 {
+		runtime.Gosched()
+	}
+}
+
 // apart gives others time between the test and the write.
 func apart(m *Memory) table.Driver {
 	return applying(m, func(ctx context.Context, now time.Time, op table.Op) (table.Item, error) {
@@ -93,7 +100,7 @@ func apart(m *Memory) table.Driver {
 		if err := m.Transact(ctx, now, check); err != nil {
 			return table.Item{}, err
 		}
-		time.Sleep(time.Millisecond)
+		dawdle()
 		op.If = nil
 		return m.Apply(ctx, now, op)
 	})
@@ -102,7 +109,7 @@ func apart(m *Memory) table.Driver {
 func lostAdditions(m *Memory) table.Driver {
 	return applying(m, func(ctx context.Context, now time.Time, op table.Op) (table.Item, error) {
 		before, _ := m.GetMany(ctx, []table.Key{op.Key})
-		time.Sleep(time.Millisecond)
+		dawdle()
 		for name, delta := range op.Add {
 			if op.Set == nil {
 				op.Set = table.Attrs{}
