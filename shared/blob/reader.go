@@ -9,8 +9,8 @@ import (
 )
 
 // Reader yields one range of a blob: exactly its bytes, or an error. After an
-// error of the blob, Remaining tells where to go on under the same pin. A
-// Reader is used by one goroutine at a time.
+// error of the blob, Remaining tells where to go on under the same pin, by
+// another Reader. A Reader is used by one goroutine at a time.
 type Reader struct {
 	ctx    context.Context
 	bucket *Bucket
@@ -18,6 +18,7 @@ type Reader struct {
 	source io.LimitedReader // R: the driver's reader itself, or tap around it
 	tap    *tap             // nil where the driver's reader may be copied in the kernel
 	left   int64
+	broken error // why bytes were taken from the blob that no destination got
 }
 
 func newReader(ctx context.Context, b *Bucket, rc io.ReadCloser, length int64) *Reader {
@@ -35,6 +36,9 @@ func newReader(ctx context.Context, b *Bucket, rc io.ReadCloser, length int64) *
 // blob_truncated where the blob ended before that, and blob_failed where the
 // store did.
 func (r *Reader) Read(p []byte) (int, error) {
+	if r.broken != nil {
+		return 0, r.broken
+	}
 	if r.left == 0 {
 		return 0, io.EOF
 	}
@@ -62,13 +66,22 @@ func (r *Reader) Read(p []byte) (int, error) {
 //
 // Errors of the blob are faults (blob_failed, blob_truncated, canceled), and
 // the bytes returned as copied are then exactly those taken from the blob.
-// Errors of dst are returned as they are, and the Reader is then of no
-// further use. Who failed is known for certain where CopyN saw each Read: on
-// every reader but a file. A file that dst's ReadFrom copies in the kernel
-// yields one error for both ends: EIO, ESTALE and EBADMSG are the file's
-// (sendfile(2)), all others dst's, and a copy that stops early without an
-// error is a truncated blob.
+// Errors of dst are returned as they are. After one, such as a deadline that
+// passed, copying may go on with the next byte if every byte taken from the
+// blob was copied, as in the kernel, or if the blob is a file, which is
+// rewound. Of other readers a copy through a buffer may have taken bytes that
+// dst then refused. They are lost: every later CopyN and Read fails with the
+// same error, so that no body has a hole.
+//
+// Who failed is known for certain where CopyN saw each Read: on every reader
+// but a file. A file that dst's ReadFrom copies in the kernel yields one error
+// for both ends: EIO, ESTALE and EBADMSG are the file's (sendfile(2)), all
+// others dst's, and a copy that stops early without an error is a truncated
+// blob.
 func (r *Reader) CopyN(dst io.Writer, n int64) (int64, error) {
+	if r.broken != nil {
+		return 0, r.broken
+	}
 	if r.left == 0 && n > 0 {
 		return 0, io.EOF
 	}
@@ -81,19 +94,35 @@ func (r *Reader) CopyN(dst io.Writer, n int64) (int64, error) {
 	r.left -= copied
 	switch {
 	case err == nil && copied < want:
-		return copied, truncated()
+		err = truncated()
 	case err == nil && copied < n:
-		return copied, io.EOF
-	case err == nil:
-		return copied, nil
-	case r.failed(err):
-		return copied, r.bucket.wrap(r.ctx, err)
+		err = io.EOF
+	case err != nil && r.failed(err):
+		err = r.bucket.wrap(r.ctx, err)
+	}
+	if lost := want - r.source.N - copied; lost != 0 && !r.rewind(lost) {
+		r.broken = err
 	}
 	return copied, err
 }
 
+// rewind goes back over bytes that were taken but not copied, where the blob
+// is a file. They are few: a buffer's worth.
+func (r *Reader) rewind(lost int64) bool {
+	file, ok := r.source.R.(io.Seeker)
+	if !ok || r.left == 0 {
+		return false
+	}
+	_, err := file.Seek(-lost, io.SeekCurrent)
+	return err == nil
+}
+
 // Remaining returns how many bytes of the range are still to come.
 func (r *Reader) Remaining() int64 { return r.left }
+
+// IsFile reports whether the blob is an open file, which a copy to a socket
+// leaves in the kernel. Such a copy can go on after a deadline of the socket.
+func (r *Reader) IsFile() bool { return r.tap == nil }
 
 // Close releases the store's reader.
 func (r *Reader) Close() error {

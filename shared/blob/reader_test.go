@@ -2,11 +2,14 @@ package blob_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -153,15 +156,19 @@ func TestADestinationThatStallsIsNoFaultOfTheBlob(t *testing.T) {
 	}
 }
 
-// fileDriver is a driver whose readers are a file, closed already where
-// broken.
+// fileDriver is a driver whose readers are a file, by default an empty one,
+// closed already where broken.
 type fileDriver struct {
 	blob.Driver
 	broken bool
+	name   string
 }
 
-func (d fileDriver) Open(context.Context, string, int64, int64, string) (io.ReadCloser, error) {
-	file, err := os.Open(os.DevNull)
+func (d fileDriver) Open(_ context.Context, _ string, offset, _ int64, _ string) (io.ReadCloser, error) {
+	file, err := os.Open(cmp.Or(d.name, os.DevNull))
+	if err == nil {
+		_, err = file.Seek(offset, io.SeekStart)
+	}
 	if err == nil && d.broken {
 		err = file.Close()
 	}
@@ -169,11 +176,11 @@ func (d fileDriver) Open(context.Context, string, int64, int64, string) (io.Read
 }
 
 func TestErrorsOfAFileAreTheBlobs(t *testing.T) {
-	b := blob.NewBucket(fileDriver{blobtest.NewMemory(), true})
+	b := blob.NewBucket(fileDriver{Driver: blobtest.NewMemory(), broken: true})
 	for name, dst := range map[string]io.Writer{
 		"a Writer":     writerOnly{io.Discard},
 		"a ReaderFrom": io.Discard,
-		"a socket":     socket(t),
+		"a socket":     first(sockets(t)),
 	} {
 		if _, err := open(t, b, "key", 0, 10).CopyN(dst, 10); !fault.Is(err, fault.Upstream, "blob_failed") || !errors.Is(err, os.ErrClosed) {
 			t.Errorf("CopyN to %s: %v, want blob_failed around the file's error", name, err)
@@ -185,7 +192,7 @@ func TestErrorsOfAFileAreTheBlobs(t *testing.T) {
 }
 
 func TestAFailedKernelCopyIsJudgedByItsError(t *testing.T) {
-	b := blob.NewBucket(fileDriver{blobtest.NewMemory(), false})
+	b := blob.NewBucket(fileDriver{Driver: blobtest.NewMemory()})
 	for _, c := range []struct {
 		errno syscall.Errno
 		blobs bool
@@ -205,25 +212,147 @@ func TestAFailedKernelCopyIsJudgedByItsError(t *testing.T) {
 	}
 }
 
-// socket returns a TCP connection that somebody reads.
-func socket(t *testing.T) net.Conn {
+// A deadline that passes while the kernel copies a file to a socket loses
+// nothing: what was sent is what was taken.
+func TestACopyOfAFileGoesOnBehindADeadline(t *testing.T) {
+	data := noise(8 << 20) // more than the sockets buffer
+	r := open(t, fileBucket(t, data), "key", 1000, int64(len(data))-1000)
+	conn, peer := sockets(t)
+	copied := fillUp(t, r, conn, conn)
+	for copied == 0 {
+		copied = fillUp(t, r, conn, conn)
+	}
+	received := make(chan []byte, 1)
+	go func() {
+		got, _ := io.ReadAll(peer) // its length tells
+		received <- got
+	}()
+	if err := conn.SetWriteDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := r.CopyN(conn, int64(len(data)))
+	if err != io.EOF || copied+rest != int64(len(data))-1000 || r.Remaining() != 0 {
+		t.Errorf("CopyN, going on: %d and %d bytes, %v, %d remaining, want %d, EOF, none", copied, rest, err, r.Remaining(), len(data)-1000)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-received; !bytes.Equal(got, data[1000:]) {
+		t.Errorf("%d bytes arrived, or others than the %d sent", len(got), len(data)-1000)
+	}
+}
+
+// A copy through a buffer has taken bytes that a socket then refused. Who went
+// on would leave a hole.
+func TestABufferedCopyDoesNotGoOnBehindADeadline(t *testing.T) {
+	data := noise(8 << 20)
+	memory, _ := chaotic()
+	put(t, memory, "key", string(data))
+	for name, c := range map[string]struct {
+		bucket *blob.Bucket
+		dst    func(net.Conn) io.Writer
+	}{
+		"a blob that is no file":      {memory, func(c net.Conn) io.Writer { return c }},
+		"neither file nor ReaderFrom": {memory, func(c net.Conn) io.Writer { return writerOnly{c} }},
+	} {
+		conn, _ := sockets(t)
+		r := open(t, c.bucket, "key", 0, int64(len(data)))
+		copied := fillUp(t, r, conn, c.dst(conn))
+		var out bytes.Buffer
+		if n, err := r.CopyN(&out, 10); n != 0 || out.Len() != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: CopyN, going on: %d bytes, %v, want none and the deadline's error", name, n, err)
+		}
+		if n, err := r.Read(make([]byte, 10)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: Read, going on: %d bytes, %v, want none and the deadline's error", name, n, err)
+		}
+		if left := int64(len(data)) - copied; r.Remaining() != left {
+			t.Errorf("%s: %d remaining, want %d: another Reader goes on there", name, r.Remaining(), left)
+		}
+	}
+}
+
+// A file is rewound over what a buffer had taken of it.
+func TestABufferedCopyOfAFileGoesOnBehindADeadline(t *testing.T) {
+	data := noise(8 << 20)
+	conn, _ := sockets(t)
+	r := open(t, fileBucket(t, data), "key", 0, int64(len(data)))
+	copied := fillUp(t, r, conn, writerOnly{conn})
+	var rest bytes.Buffer
+	n, err := r.CopyN(&rest, int64(len(data)))
+	if err != io.EOF || copied+n != int64(len(data)) || !bytes.Equal(rest.Bytes(), data[copied:]) {
+		t.Errorf("CopyN, going on behind %d of %d bytes: %d bytes, %v, want exactly the others and EOF", copied, len(data), n, err)
+	}
+}
+
+func TestACopyGoesOnWhereADestinationTookNothing(t *testing.T) {
+	b, _ := chaotic()
+	put(t, b, "key", "0123456789")
+	r := open(t, b, "key", 0, 10)
+	if n, err := r.CopyN(broken{io.ErrClosedPipe}, 10); n != 0 || err != io.ErrClosedPipe {
+		t.Fatalf("CopyN to a ReaderFrom that reads nothing: %d, %v, want 0 and its error", n, err)
+	}
+	var out strings.Builder
+	if n, err := r.CopyN(&out, 10); n != 10 || err != nil || out.String() != "0123456789" {
+		t.Errorf("CopyN, going on: %d bytes %q, %v, want all ten", n, out.String(), err)
+	}
+}
+
+// fillUp copies to a socket that nobody reads until a deadline passes, and
+// returns how much it took: nothing, where the machine is slow.
+func fillUp(t *testing.T, r *blob.Reader, conn net.Conn, dst io.Writer) int64 {
+	t.Helper()
+	if err := conn.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	copied, err := r.CopyN(dst, r.Remaining())
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("CopyN to a socket that nobody reads: %d bytes, %v, want the deadline to pass", copied, err)
+	}
+	return copied
+}
+
+// fileBucket returns a bucket in which every blob is a file with that data.
+func fileBucket(t *testing.T, data []byte) *blob.Bucket {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "blob")
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return blob.NewBucket(fileDriver{Driver: blobtest.NewMemory(), name: name})
+}
+
+// noise returns n bytes of which no two stretches are alike.
+func noise(n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data) // never fails
+	return data
+}
+
+// sockets returns both ends of a TCP connection with small buffers.
+func sockets(t *testing.T) (conn, peer *net.TCPConn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	conn, err := net.Dial("tcp", listener.Addr().String())
+	dialled, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := listener.Accept()
+	accepted, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = conn.Close()
-		_ = peer.Close()
+		_ = dialled.Close()
+		_ = accepted.Close()
 	})
-	return conn
+	conn, peer = dialled.(*net.TCPConn), accepted.(*net.TCPConn)
+	if err := errors.Join(conn.SetWriteBuffer(64<<10), peer.SetReadBuffer(64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	return conn, peer
 }
+
+func first[A, B any](a A, _ B) A { return a }

@@ -13,7 +13,8 @@
 // printf %s "$key" | sha256sum.
 //
 // Everything is reached through an os.Root: a symbolic link that leads out of
-// the directory is an error. The directory must be on one file system, with
+// the directory is an error. A blob that is itself a link is one, wherever it
+// leads. The directory must be on one file system, with
 // hard links.
 //
 // # Durability
@@ -41,6 +42,8 @@ import (
 	"os"
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"sluice/shared/blob"
 )
 
@@ -59,7 +62,7 @@ type Driver struct {
 	root   *os.Root // the directory
 	lock   *os.File
 	space  *space
-	shards shards
+	shards *shards
 }
 
 // Stat implements blob.Driver.
@@ -78,7 +81,11 @@ func (d *Driver) Stat(_ context.Context, key string) (blob.Attrs, error) {
 // Open implements blob.Driver. The reader is an *os.File.
 func (d *Driver) Open(_ context.Context, key string, offset, _ int64, pin string) (io.ReadCloser, error) {
 	name := objectName(key)
-	file, err := d.root.Open(name)
+	dir, err := d.shards.dir(d.root, path.Dir(name))
+	if err != nil {
+		return nil, absent(err)
+	}
+	file, err := openIn(dir, path.Base(name))
 	if err != nil {
 		return nil, absent(err)
 	}
@@ -94,17 +101,17 @@ func prepare(file *os.File, offset int64, pin string) error {
 	if pin != "" {
 		return fmt.Errorf("%w: blobs on a disk have no entity tag", errChanged)
 	}
-	info, err := file.Stat()
-	if err != nil {
-		return err
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+		return &fs.PathError{Op: "fstat", Path: file.Name(), Err: err}
 	}
-	if !info.Mode().IsRegular() {
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		return notRegular(file.Name())
 	}
 	if offset == 0 {
 		return nil
 	}
-	_, err = file.Seek(offset, io.SeekStart)
+	_, err := file.Seek(offset, io.SeekStart)
 	return err
 }
 
@@ -134,5 +141,5 @@ func (d *Driver) Ping(_ context.Context) error {
 // Close implements blob.Driver. It gives the lock back; readers that are open
 // stay usable.
 func (d *Driver) Close() error {
-	return errors.Join(d.space.close(), d.root.Close(), d.lock.Close())
+	return errors.Join(d.shards.close(), d.space.close(), d.root.Close(), d.lock.Close())
 }

@@ -61,6 +61,7 @@ func TestOpenRemovesLeftoversAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	closeStore(t, blob.NewBucket(open(t, dir, fileblob.Options{})))
 	plant(t, dir, "tmp/ABC.partial")
+	plant(t, dir, "objects/probe")
 	plant(t, dir, "tmp/somebody-elses")
 	if err := os.Mkdir(filepath.Join(dir, "tmp/folder.partial"), 0o700); err != nil {
 		t.Fatal(err)
@@ -69,6 +70,9 @@ func TestOpenRemovesLeftoversAndNothingElse(t *testing.T) {
 	want := []string{"tmp", "tmp/folder.partial", "tmp/somebody-elses"}
 	if got := list(t, dir, "tmp"); !slices.Equal(got, want) {
 		t.Errorf("in tmp/ are %q, want %q", got, want)
+	}
+	if got := list(t, dir, "objects"); !slices.Equal(got, []string{"objects"}) {
+		t.Errorf("in objects/ are %q, want nothing", got)
 	}
 }
 

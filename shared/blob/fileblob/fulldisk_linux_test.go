@@ -3,6 +3,7 @@ package fileblob_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -114,6 +115,29 @@ func TestReserveStaysFree(t *testing.T) {
 		wantNothingKept(t, dir, b, commitErr)
 		if _, err := tryPut(t, b, "key", make([]byte, diskSize-reserve)); !fault.Is(err, fault.InsufficientStorage, "no_space") {
 			t.Errorf("put of all but the reserve, with directories there: %v, want no_space", err)
+		}
+	})
+}
+
+func TestOpenRefusesAStoreOnTwoFileSystems(t *testing.T) {
+	onSmallDisk(t, func(t *testing.T, dir string) {
+		objects := filepath.Join(dir, "objects")
+		if err := os.Mkdir(objects, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mount("another", objects, "tmpfs", 0, "size=1m"); err != nil {
+			t.Fatalf("mount: %v", err)
+		}
+		d, err := fileblob.Open(dir, fileblob.Options{Reserve: -1})
+		if err == nil {
+			d.Close()
+			t.Fatal("Open passed")
+		}
+		if !strings.Contains(err.Error(), "the same for tmp and objects") {
+			t.Errorf("Open: %v, want it to say what is wrong", err)
+		}
+		if left := list(t, dir, "tmp"); len(left) != 1 {
+			t.Errorf("in tmp/ are %q, want nothing", left)
 		}
 	})
 }

@@ -8,20 +8,75 @@ import (
 	"os"
 	"path"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // objectName returns the file of a key's blob.
 func objectName(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	name := hex.EncodeToString(sum[:])
-	return path.Join("objects", name[:2], name)
+	return "objects/" + name[:2] + "/" + name
 }
 
 // shards are the directories objects/00 to objects/ff. They are made when
-// first needed and never removed, so that Create and Delete cannot race.
+// first needed and never removed, so that Create and Delete cannot race. Once
+// a blob was looked for in one it is kept open, so that to open a blob is to
+// look up one name.
 type shards struct {
-	mu   sync.Mutex
-	made map[string]bool // by this process, durably
+	mu   sync.RWMutex
+	made map[string]bool     // by this process, durably
+	open map[string]*os.File // by name
+}
+
+func newShards() *shards {
+	return &shards{made: map[string]bool{}, open: map[string]*os.File{}}
+}
+
+// dir returns the open directory of that name. Only close closes it.
+func (s *shards) dir(root *os.Root, name string) (*os.File, error) {
+	s.mu.RLock()
+	dir := s.open[name]
+	s.mu.RUnlock()
+	if dir != nil {
+		return dir, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if dir := s.open[name]; dir != nil {
+		return dir, nil
+	}
+	dir, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	s.open[name] = dir
+	return dir, nil
+}
+
+func (s *shards) close() error {
+	var errs []error
+	for _, dir := range s.open {
+		errs = append(errs, dir.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// openIn opens the file of that name, which is no path, in dir for reading. A
+// link is not followed, so that nothing outside dir can be reached. os.Root
+// would do as much by ten calls of the system, most of them to find that a
+// file cannot be polled.
+func openIn(dir *os.File, name string) (*os.File, error) {
+	full := dir.Name() + "/" + name
+	for {
+		fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), full), nil
+		case !errors.Is(err, unix.EINTR):
+			return nil, &fs.PathError{Op: "openat", Path: full, Err: err}
+		}
+	}
 }
 
 // make makes dir, unless this process did so before.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -33,7 +34,7 @@ func Open(dir string, opts Options) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close(), root.Close())
 	}
-	d := &Driver{root: root, lock: lock, space: space, shards: shards{made: map[string]bool{}}}
+	d := &Driver{root: root, lock: lock, space: space, shards: newShards()}
 	if err := d.settle(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -117,14 +118,17 @@ func clearTemp(root *os.Root) error {
 // probeLink publishes an empty file and removes it. It finds a file system
 // without hard links, or objects/ on another one than tmp/, at the start.
 func probeLink(root *os.Root) error {
+	const probe = "objects/probe"
+	if err := root.Remove(probe); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // one that a crash left
+	}
 	file, name, err := createTemp(root)
 	if err != nil {
 		return err
 	}
-	linked := path.Join("objects", path.Base(name))
-	if err := root.Link(name, linked); err != nil {
+	if err := root.Link(name, probe); err != nil {
 		err = fmt.Errorf("%s needs a file system with hard links, the same for tmp and objects: %w", root.Name(), err)
 		return errors.Join(err, file.Close(), root.Remove(name))
 	}
-	return errors.Join(file.Close(), root.Remove(linked), root.Remove(name))
+	return errors.Join(file.Close(), root.Remove(probe), root.Remove(name))
 }
