@@ -58,12 +58,10 @@ func parse(text []byte) (Set, error) {
 
 // jsonError keeps of an error of encoding/json what quotes no value.
 func jsonError(err error) error {
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s: not of the right JSON type", wrongType.Field)
 	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("not JSON at byte %d", syntax.Offset)
 	}
 	return errors.New("not a whole JSON document")

@@ -20,8 +20,8 @@ import (
 // of new keys can fill a bucket again; what it does, if it goes on, is to make
 // new keys wait, until the forgotten buckets would have been full.
 type Limiter struct {
-	now func() time.Time
-	max int
+	now  func() time.Time
+	room int
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
@@ -31,15 +31,15 @@ type Limiter struct {
 	floors map[limit.Rate]time.Time
 }
 
-// New returns a Limiter that keeps at most max buckets, at least 1 (some 200
+// New returns a Limiter that keeps at most room buckets, at least 1 (some 200
 // bytes each, and the key), and takes the time from now.
-func New(max int, now func() time.Time) (*Limiter, error) {
-	if max < 1 {
-		return nil, fmt.Errorf("memorylimit: at most %d buckets", max)
+func New(room int, now func() time.Time) (*Limiter, error) {
+	if room < 1 {
+		return nil, fmt.Errorf("memorylimit: at most %d buckets", room)
 	}
 	return &Limiter{
 		now:     now,
-		max:     max,
+		room:    room,
 		buckets: map[string]*bucket{},
 		floors:  map[limit.Rate]time.Time{},
 	}, nil
@@ -112,7 +112,7 @@ func (l *Limiter) forgetFull(now time.Time) {
 func (l *Limiter) add(b *bucket) {
 	l.buckets[b.key] = b
 	heap.Push(&l.soonest, b)
-	if len(l.buckets) > l.max {
+	if len(l.buckets) > l.room {
 		forgotten := l.drop()
 		l.floors[forgotten.rate] = forgotten.fullAt
 	}

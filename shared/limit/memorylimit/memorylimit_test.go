@@ -20,9 +20,9 @@ func TestSuite(t *testing.T) {
 }
 
 func TestNewRefusesNoRoom(t *testing.T) {
-	for _, max := range []int{0, -1} {
-		if _, err := memorylimit.New(max, time.Now); err == nil {
-			t.Errorf("New(%d) gave no error", max)
+	for _, room := range []int{0, -1} {
+		if _, err := memorylimit.New(room, time.Now); err == nil {
+			t.Errorf("New(%d) gave no error", room)
 		}
 	}
 }
