@@ -63,16 +63,13 @@ type Answer struct {
 // String returns the answer as a test names it: "login 401".
 func (a Answer) String() string { return a.Operation + " " + strconv.Itoa(a.Status) }
 
-// New returns a Checker of the contract. It ends the test if the contract
-// itself is not valid.
+// New returns a Checker of the contract. Answers that Transport finds wrong
+// fail t.
 func New(t testing.TB) *Checker {
 	t.Helper()
 	document, err := openapi3.NewLoader().LoadFromData(contract.OpenAPI())
-	if err == nil {
-		err = document.Validate(t.Context())
-	}
 	if err != nil {
-		t.Fatalf("openapi.yaml is not a valid contract: %v", err)
+		t.Fatalf("openapi.yaml cannot be read: %v", err)
 	}
 	if err := harden(document); err != nil {
 		t.Fatal(err)
@@ -86,7 +83,7 @@ func New(t testing.TB) *Checker {
 func harden(document *openapi3.T) error {
 	for _, ref := range document.Components.Schemas {
 		if s := ref.Value; len(s.Properties) > 0 {
-			s.AdditionalProperties = openapi3.AdditionalProperties{Has: openapi3.Ptr(false)}
+			s.AdditionalProperties = openapi3.AdditionalProperties{Has: new(false)}
 		}
 	}
 	code, ok := document.Components.Schemas["ProblemCode"]

@@ -139,8 +139,8 @@ type member[T any] struct {
 
 func (o *ordered[T]) UnmarshalJSON(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	if _, err := decoder.Token(); err != nil { // the opening brace
-		return err
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return fmt.Errorf("%.20s is not an object", data)
 	}
 	for decoder.More() {
 		name, err := decoder.Token()
