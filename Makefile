@@ -1,0 +1,116 @@
+# Sluice. `make help` lists the commands; `make run` and `make test` are the two
+# to start with. Needs GNU make and Go; what else is needed is installed.
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOTESTSUM_VERSION     := v1.13.0
+GOVULNCHECK_VERSION   := v1.9.0
+
+FUZZTIME ?= 20s
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# Tools live beside the code, so that a machine keeps its own versions.
+TOOLS := $(CURDIR)/.cache/bin
+export PATH := $(TOOLS):$(PATH)
+export GOFLAGS += -buildvcs=false
+
+# A test that lacks a program it needs skips, and says so. In CI it fails.
+SLUICE_REQUIRE_TOOLS ?= $(if $(filter-out 0 false,$(CI)),1)
+export SLUICE_REQUIRE_TOOLS
+
+.DEFAULT_GOAL := help
+
+##@ Every day
+
+.PHONY: run
+run: build ## Build and serve http://127.0.0.1:8080, with the data in ./.sluice (SLUICE_* are passed on)
+	@exec env SLUICE_DATA="$${SLUICE_DATA:-./.sluice}" bin/sluice serve
+
+.PHONY: test
+test: test-tools ## Install what the tests need and run them, with the race detector
+	tools/run-tests -timeout 10m
+
+.PHONY: build
+build: ## Build bin/sluice
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/sluice ./cmd/sluice
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Check style, layers and go.mod
+	$(TOOLS)/golangci-lint run ./...
+	go mod tidy -diff
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Format the code
+	$(TOOLS)/golangci-lint fmt ./...
+
+.PHONY: generate
+generate: ## Write the generated files anew
+	go generate ./...
+
+##@ Longer
+
+.PHONY: test-full
+test-full: test-tools ## Run the tests with their long loops (SLUICE_FULL=1)
+	SLUICE_FULL=1 tools/run-tests -timeout 60m
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME (20s) each; PKG=./shared/byterange for one package
+	tools/fuzz $(FUZZTIME) $(PKG)
+
+.PHONY: bench
+bench: build ## Measure against nginx and a bare Gin route; docs/performance.md explains
+	tools/install-bench-tools
+	go run ./bench $(BENCHFLAGS)
+
+.PHONY: cover
+cover: ## Measure what the tests reach: a total, and .cache/cover.html
+	mkdir -p .cache
+	go test -coverpkg=./cmd/...,./shared/... -coverprofile=.cache/cover.out ./...
+	go tool cover -html=.cache/cover.out -o .cache/cover.html
+	go tool cover -func=.cache/cover.out | tail -n 1
+
+.PHONY: vuln
+vuln: $(TOOLS)/govulncheck@$(GOVULNCHECK_VERSION) ## Look for known vulnerabilities (asks the Go vulnerability database)
+	$(TOOLS)/govulncheck ./...
+
+##@ What CI adds
+
+.PHONY: check-generated
+check-generated: ## Check that the generated files are current
+	tools/check-generated
+
+.PHONY: lint-test
+lint-test: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Prove that the linter holds the rules of .golangci.yml
+	tools/check-lint-rules
+
+##@ Upkeep
+
+.PHONY: tools
+tools: test-tools $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Install every tool that the tests and the linter need
+
+.PHONY: test-tools
+test-tools: $(TOOLS)/gotestsum@$(GOTESTSUM_VERSION)
+	tools/install-test-tools
+
+.PHONY: clean
+clean: ## Remove what was built and installed here; the data in ./.sluice stays
+	rm -rf bin .cache
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# One file for each pinned version: a new version installs anew.
+# $(call tool,name,package,version)
+define tool
+$(TOOLS)/$(1)@$(3):
+	@echo 'installing $(1) $(3)'
+	@rm -f $(TOOLS)/$(1)@*
+	GOBIN=$(TOOLS) GOFLAGS= go install $(2)@$(3)
+	@touch $$@
+endef
+
+$(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
+$(eval $(call tool,gotestsum,gotest.tools/gotestsum,$(GOTESTSUM_VERSION)))
+$(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))
