@@ -44,7 +44,7 @@ type Outcome struct {
 // zero Outcome.Status comes before anything was sent, and is for the caller
 // to answer. One that comes later leaves the body short: the caller must
 // abort the connection, so that the client can tell.
-func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f catalog.File, o Options) (Outcome, error) {
+func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f *catalog.File, o Options) (Outcome, error) {
 	rep := byterange.Representation{ETag: f.Version.ETag, LastModified: s.lastModified(f), Size: f.Version.Size}
 	verdict := byterange.Evaluate(r.Method, r.Header, rep)
 	switch verdict.Status {
@@ -66,7 +66,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f catalog.File, 
 	}
 	// Every part is opened before the header goes out, so that a failing
 	// store is a clean error.
-	parts, err := s.open(r.Context(), f.Version, p)
+	parts, err := s.open(r.Context(), &f.Version, p)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -78,7 +78,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f catalog.File, 
 
 // lastModified is the version's date, or zero while it lies ahead: RFC 9110
 // §8.8.2.1 forbids a Last-Modified later than the answer's Date.
-func (s *Service) lastModified(f catalog.File) time.Time {
+func (s *Service) lastModified(f *catalog.File) time.Time {
 	at := f.Version.ModifiedAt.Truncate(time.Second)
 	if at.After(s.Clock()) {
 		return time.Time{}
@@ -96,20 +96,20 @@ type body struct {
 	length      int64 // of everything
 }
 
-func plan(v byterange.Verdict, f catalog.File) body {
+func plan(v byterange.Verdict, f *catalog.File) *body {
 	switch {
 	case v.Status == http.StatusOK:
 		whole := byterange.Range{Start: 0, Length: f.Version.Size}
-		return body{status: v.Status, ranges: []byterange.Range{whole}, contentType: f.ContentType, length: whole.Length}
+		return &body{status: v.Status, ranges: []byterange.Range{whole}, contentType: f.ContentType, length: whole.Length}
 	case len(v.Ranges) == 1:
-		return body{status: v.Status, ranges: v.Ranges, contentType: f.ContentType, length: v.Ranges[0].Length}
+		return &body{status: v.Status, ranges: v.Ranges, contentType: f.ContentType, length: v.Ranges[0].Length}
 	default:
 		m := byterange.NewMultipart(v.Ranges, f.Version.Size, f.ContentType)
-		return body{status: v.Status, ranges: v.Ranges, multipart: &m, contentType: m.ContentType(), length: m.Length()}
+		return &body{status: v.Status, ranges: v.Ranges, multipart: &m, contentType: m.ContentType(), length: m.Length()}
 	}
 }
 
-func (s *Service) open(ctx context.Context, v catalog.Version, b body) ([]*blob.Reader, error) {
+func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) ([]*blob.Reader, error) {
 	parts := make([]*blob.Reader, 0, len(b.ranges))
 	for _, r := range b.ranges {
 		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, "")
@@ -137,25 +137,30 @@ func closeAll(parts []*blob.Reader) {
 	}
 }
 
-// setValidators sets what every answer about a version carries.
-func (s *Service) setValidators(h http.Header, f catalog.File, rep byterange.Representation) {
+// setValidators sets what every answer about a version carries: validators,
+// what caches may do, and for what is not plainly safe to show a sandbox.
+func (s *Service) setValidators(h http.Header, f *catalog.File, rep byterange.Representation) {
 	h.Set("ETag", rep.ETag)
 	h.Set("Cache-Control", cacheControl(f))
 	if !rep.LastModified.IsZero() {
 		h.Set("Last-Modified", rep.LastModified.UTC().Format(http.TimeFormat))
 	}
+	// On a 304 too: a cache takes its header over (RFC 9111 §4.3.4).
+	if !disposition.Safe(f.ContentType) {
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	}
 }
 
 // cacheControl lets caches keep bytes but not hand them out unasked, since a
 // file may be replaced or withdrawn at any time (RFC 9111 §5.2.2.4).
-func cacheControl(f catalog.File) string {
+func cacheControl(f *catalog.File) string {
 	if f.Visibility == catalog.Public {
 		return "public, no-cache"
 	}
 	return "private, no-cache"
 }
 
-func (s *Service) setHeaders(h http.Header, f catalog.File, rep byterange.Representation, b body, o Options) {
+func (s *Service) setHeaders(h http.Header, f *catalog.File, rep byterange.Representation, b *body, o Options) {
 	s.setValidators(h, f, rep)
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Content-Type", b.contentType)
@@ -171,20 +176,15 @@ func (s *Service) setHeaders(h http.Header, f catalog.File, rep byterange.Repres
 	setDisposition(h, f, o.Disposition)
 }
 
-// setDisposition shows inline only what is plainly safe, unless asked; what is
-// not safe is in a sandbox even then.
-func setDisposition(h http.Header, f catalog.File, asked disposition.Type) {
-	safe := disposition.Safe(f.ContentType)
+// setDisposition shows inline only what is plainly safe, unless asked.
+func setDisposition(h http.Header, f *catalog.File, asked disposition.Type) {
 	if asked == "" {
 		asked = disposition.Attachment
-		if safe {
+		if disposition.Safe(f.ContentType) {
 			asked = disposition.Inline
 		}
 	}
 	h.Set("Content-Disposition", disposition.Format(asked, f.Name()))
-	if !safe {
-		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	}
 }
 
 // ErrRevoked is why a delivery was ended when Options.Allowed refused it.

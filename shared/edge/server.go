@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/shared/socket"
 )
 
 // The limits of a connection that are the same everywhere.
@@ -27,7 +29,7 @@ type Server struct {
 	Handler     http.Handler
 	Log         *slog.Logger
 	Certificate *tls.Certificate // nil: plain HTTP/1.1; else HTTPS with HTTP/2
-	HeaderTime  time.Duration    // how long a client may take to send a header
+	Stall       time.Duration    // how long a client may take over a header, or over HTTP/2 take nothing
 	StopTimeout time.Duration    // how long running requests may go on after a stop
 
 	stopping atomic.Bool
@@ -40,11 +42,8 @@ func (s *Server) Stopping() bool { return s.stopping.Load() }
 // large files wants.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	lc := net.ListenConfig{Control: tune}
-	ln, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	return ln, nil
+	lc.SetMultipathTCP(false)          // its sockets pass no option on to the connections
+	return lc.Listen(ctx, "tcp", addr) // its error names the address
 }
 
 // Serve answers on ln until ctx ends. Then it takes nothing new, lets running
@@ -79,11 +78,14 @@ func (s *Server) newServer(running *sync.WaitGroup) *http.Server {
 			defer running.Done()
 			s.Handler.ServeHTTP(w, r)
 		}),
-		ReadHeaderTimeout: s.HeaderTime,
+		ReadHeaderTimeout: s.Stall,
 		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+		// A stream's deadline cannot end it while its connection is blocked.
+		HTTP2:       &http.HTTP2Config{WriteByteTimeout: s.Stall},
+		ConnContext: socket.With,
+		ErrorLog:    slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 	}
 	if s.Certificate != nil {
 		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*s.Certificate}, MinVersion: tls.VersionTLS12}
@@ -95,5 +97,5 @@ func (s *Server) listen(server *http.Server, ln net.Listener) error {
 	if s.Certificate != nil {
 		return server.ServeTLS(ln, "", "")
 	}
-	return server.Serve(ln)
+	return server.Serve(&socket.Listener{Listener: ln})
 }
