@@ -15,7 +15,6 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/gin-gonic/gin"
 	"github.com/spf13/cobra"
 
 	"sluice/shared/api"
@@ -37,7 +36,7 @@ Logs are JSON lines on standard error, one for each request.`,
 		Example: `  sluice serve
   sluice serve --addr :8080 --data /var/lib/sluice
   SLUICE_TLS_CERT=cert.pem SLUICE_TLS_KEY=key.pem sluice serve --addr :8443`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(givenFlags(cmd), os.Getenv)
 			if err != nil {
@@ -66,19 +65,14 @@ func givenFlags(cmd *cobra.Command) func(string) (string, bool) {
 
 // serve runs a server until ctx ends, and says on out how to use it.
 func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger) (err error) {
-	gin.SetMode(gin.ReleaseMode)
 	app, err := local.Open(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, app.Close()) }()
-	password, err := app.Deps.Accounts.EnsureAdmin(ctx, string(c.AdminPassword))
+	ln, err := listen(ctx, "addr", c.Addr)
 	if err != nil {
-		return fmt.Errorf("%s: %w", config.Env("admin-password"), err)
-	}
-	ln, err := edge.Listen(ctx, c.Addr)
-	if err != nil {
-		return fmt.Errorf("%s: %w", config.Env("addr"), err)
+		return err
 	}
 	server, err := newServer(c, log)
 	if err != nil {
@@ -87,25 +81,43 @@ func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger
 	app.Deps.Stopping = server.Stopping
 	server.Handler = api.All(app.Deps)
 
+	serveMetrics, err := newMetricsServer(ctx, c, log, app.Deps.Metrics.Handler())
+	if err != nil {
+		return err
+	}
+	// The admin comes last. A made-up password is shown only once, so nothing
+	// that a setting can spoil may come between its making and its showing.
+	password, err := app.Deps.Accounts.EnsureAdmin(ctx, string(c.AdminPassword))
+	if err != nil {
+		return fmt.Errorf("%s: %w", config.Env("admin-password"), err)
+	}
+	if err := greet(out, c, ln.Addr(), password); err != nil {
+		return err
+	}
+
 	ctx, cancel := context.WithCancel(ctx)
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	defer cancel()
 	beside.Go(func() { app.Janitor.Run(ctx) })
-	if err := serveMetrics(ctx, c, log, &beside, app.Deps.Metrics.Handler()); err != nil {
-		return err
-	}
-	if err := greet(out, c, ln.Addr(), password); err != nil {
-		return err
-	}
+	beside.Go(func() { serveMetrics(ctx) })
 	log.InfoContext(ctx, "serving", "addr", ln.Addr().String(), "version", version)
 	err = server.Serve(ctx, ln)
 	log.InfoContext(ctx, "stopped")
 	return err
 }
 
+// listen is edge.Listen on the address of a setting, which its error names.
+func listen(ctx context.Context, setting, addr string) (net.Listener, error) {
+	ln, err := edge.Listen(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", config.Env(setting), err)
+	}
+	return ln, nil
+}
+
 func newServer(c config.Config, log *slog.Logger) (*edge.Server, error) {
-	s := &edge.Server{Log: log, HeaderTime: c.Stall, StopTimeout: c.StopTimeout}
+	s := &edge.Server{Log: log, Stall: c.Stall, StopTimeout: c.StopTimeout}
 	if c.TLSCert == "" {
 		return s, nil
 	}
@@ -114,24 +126,25 @@ func newServer(c config.Config, log *slog.Logger) (*edge.Server, error) {
 	return s, err
 }
 
-// serveMetrics serves /metrics on its own address, if one is configured.
-func serveMetrics(ctx context.Context, c config.Config, log *slog.Logger, beside *sync.WaitGroup, metrics http.Handler) error {
+// newMetricsServer listens on the metrics' own address, if one is configured,
+// and returns what serves /metrics there.
+func newMetricsServer(ctx context.Context, c config.Config, log *slog.Logger, metrics http.Handler) (serve func(context.Context), err error) {
 	if c.MetricsAddr == "" {
-		return nil
+		return func(context.Context) {}, nil
 	}
-	ln, err := edge.Listen(ctx, c.MetricsAddr)
+	ln, err := listen(ctx, "metrics-addr", c.MetricsAddr)
 	if err != nil {
-		return fmt.Errorf("%s: %w", config.Env("metrics-addr"), err)
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
-	server := &edge.Server{Handler: mux, Log: log, HeaderTime: c.Stall}
-	beside.Go(func() {
+	server := &edge.Server{Handler: mux, Log: log, Stall: c.Stall}
+	return func(ctx context.Context) {
+		log.InfoContext(ctx, "serving metrics", "addr", ln.Addr().String())
 		if err := server.Serve(ctx, ln); err != nil {
 			log.ErrorContext(ctx, "metrics", "error", err)
 		}
-	})
-	return nil
+	}, nil
 }
 
 // greet tells a person what to do next, in commands that work when pasted. The
@@ -156,7 +169,7 @@ Log in, upload, download, from another terminal:
     TOKEN=$(curl -fsS %[1]s/api/login -H 'Content-Type: application/json' -d "{\"username\":\"admin\",\"password\":\"$PASSWORD\"}" | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
     echo 'Hello, Sluice' > hello.txt
     curl -fsS -T hello.txt -H "Authorization: Bearer $TOKEN" %[1]s/file/admin/hello.txt
-    curl -fsS -C - -o hello-again.txt -H "Authorization: Bearer $TOKEN" %[1]s/file/admin/hello.txt
+    curl -fsS -o hello-again.txt -H "Authorization: Bearer $TOKEN" %[1]s/file/admin/hello.txt
 
 The API is described at %[1]s/openapi.json. Stop with Ctrl-C.
 

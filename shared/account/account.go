@@ -4,6 +4,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -66,17 +67,18 @@ func (s *Service) Login(ctx context.Context, username, password string, from net
 		}
 	}
 	u, err := s.checkPassword(ctx, username, password)
-	if err != nil {
+	if fault.Is(err, fault.Unauthenticated, "") {
 		return Tokens{}, err
 	}
-	if err := s.giveBack(ctx, tries...); err != nil {
+	if err := errors.Join(err, s.giveBack(ctx, tries...)); err != nil {
 		return Tokens{}, err
 	}
 	return s.begin(ctx, u)
 }
 
 // try is one count of tries at a password. It is taken before the password is
-// checked, so that guesses made at once all count, and returned if it is right.
+// checked, so that guesses made at once all count, and returned if it is right
+// or could not be checked.
 type try struct {
 	key  string
 	rate limit.Rate
@@ -99,6 +101,7 @@ func (s *Service) take(ctx context.Context, t try) error {
 }
 
 func (s *Service) giveBack(ctx context.Context, tries ...try) error {
+	ctx = context.WithoutCancel(ctx) // who hangs up is owed them too
 	for _, t := range tries {
 		if err := s.Limits.Return(ctx, t.key, t.rate, 1); err != nil {
 			return err

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"unicode"
 	"unicode/utf8"
 
@@ -127,8 +128,11 @@ func (s *Service) ChangeProfile(ctx context.Context, i Identity, c ProfileChange
 		}
 		return nil
 	})
-	if err != nil || hash == "" {
-		return u, err
+	if err != nil {
+		return u, ended(err)
+	}
+	if hash == "" {
+		return u, nil
 	}
 	return u, s.keepLogin(ctx, i, u.Epoch)
 }
@@ -146,13 +150,10 @@ func (s *Service) replacePassword(ctx context.Context, i Identity, c ProfileChan
 		return "", err
 	}
 	match, err := s.Hasher.Verify(ctx, *c.OldPassword, i.User.Password)
-	if err != nil {
-		return "", err
-	}
-	if !match {
+	if err == nil && !match {
 		return "", fault.New(fault.Forbidden, "wrong_password", "The old password is wrong.")
 	}
-	if err := s.giveBack(ctx, tried); err != nil {
+	if err := errors.Join(err, s.giveBack(ctx, tried)); err != nil {
 		return "", err
 	}
 	return s.Hasher.Hash(ctx, *c.Password)
@@ -182,7 +183,7 @@ type UserChange struct {
 }
 
 // ChangeUser changes a user for an admin. A new password ends every login of
-// the user. Admins can neither disable nor demote themselves (Conflict
+// the user, and so does disabling them. Admins can neither disable nor demote themselves (Conflict
 // "own_account"), so that one is always left.
 func (s *Service) ChangeUser(ctx context.Context, by Identity, id string, c UserChange) (catalog.User, error) {
 	if by.User.ID == id && (c.Disabled != nil && *c.Disabled || c.Role != nil && *c.Role != auth.Admin) {
@@ -223,7 +224,9 @@ func (c UserChange) apply(u *catalog.User, hash string) {
 	}
 	if hash != "" {
 		u.Password = hash
-		u.Epoch++
+	}
+	if hash != "" || u.Disabled {
+		u.Epoch++ // so that no login of before comes back
 	}
 }
 

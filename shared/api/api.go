@@ -19,6 +19,7 @@ import (
 	"sluice/shared/auth"
 	"sluice/shared/catalog"
 	"sluice/shared/delivery"
+	"sluice/shared/fault"
 	"sluice/shared/observe"
 	"sluice/shared/upload"
 )
@@ -84,6 +85,7 @@ type server struct{ Deps }
 
 func newEngine(d Deps, routes []route) *gin.Engine {
 	s := &server{d}
+	gin.SetMode(gin.ReleaseMode) // else it prints to standard output
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
@@ -115,7 +117,10 @@ func (s *server) run(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		req := requestOf(c)
 		req.operation = r.operation
-		err := s.identify(req, r.access)
+		err := s.admit(req)
+		if err == nil {
+			err = s.identify(req, r.access)
+		}
 		if err == nil {
 			err = r.handle(s, req)
 		}
@@ -123,4 +128,14 @@ func (s *server) run(r route) gin.HandlerFunc {
 			s.fail(req, err)
 		}
 	}
+}
+
+// admit refuses new work while the server stops. It still says that it lives,
+// so that nobody ends it before what it is doing is done.
+func (s *server) admit(r *request) error {
+	if !s.Stopping() || r.operation == "healthz" {
+		return nil
+	}
+	r.Header("Connection", "close")
+	return fault.New(fault.Unavailable, "stopping", "The server is stopping; try again.").WithRetryAfter(time.Second)
 }

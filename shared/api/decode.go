@@ -23,7 +23,8 @@ type validator interface{ Validate() error }
 
 // decode is the one place where JSON comes in. It refuses another content
 // type, a body over maxJSON, unknown and repeated fields, wrong types, invalid
-// UTF-8 and trailing data, and then asks the request to validate itself.
+// UTF-8 and trailing data, and null where there is none in the contract; then
+// it asks the request to validate itself.
 func decode[T validator](s *server, r *request) (T, error) {
 	var v T
 	if mediaType, _, err := mime.ParseMediaType(r.GetHeader("Content-Type")); err != nil || mediaType != "application/json" {
@@ -33,11 +34,24 @@ func decode[T validator](s *server, r *request) (T, error) {
 	if err != nil {
 		return v, bodyError(err)
 	}
-	if err := json.Unmarshal(body, &v, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(body, &v, json.RejectUnknownMembers(true), json.WithUnmarshalers(refuseNull())); err != nil {
 		return v, jsonError(err)
 	}
 	return v, v.Validate()
 }
+
+// refuseNull takes null only where the contract does: for a nullable.Nullable.
+// Elsewhere the decoder would take it for a zero value, or for nothing sent.
+func refuseNull() *json.Unmarshalers {
+	return json.UnmarshalFromFunc(func(d *jsontext.Decoder, v any) error {
+		if _, nullable := v.(interface{ IsNull() bool }); !nullable && d.PeekKind() == 'n' {
+			return errNull
+		}
+		return errors.ErrUnsupported // to be decoded as it would be without this
+	})
+}
+
+var errNull = errors.New("null is not a value here")
 
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
@@ -57,10 +71,12 @@ func jsonError(err error) error {
 	var semantic *json.SemanticError
 	var syntactic *jsontext.SyntacticError
 	switch {
-	case errors.Is(err, json.ErrUnknownName) && errors.As(err, &semantic):
+	case errors.As(err, &semantic) && semantic.JSONPointer == "":
+		return fault.New(fault.Invalid, "invalid_json", "The body is not a JSON object.")
+	case errors.Is(err, json.ErrUnknownName) && semantic != nil:
 		return fault.InvalidField(fieldName(semantic.JSONPointer), "There is no such field.")
-	case errors.As(err, &semantic):
-		return fault.InvalidField(fieldName(semantic.JSONPointer), "A JSON %s is not what this field takes.", semantic.JSONKind)
+	case semantic != nil:
+		return fault.InvalidField(fieldName(semantic.JSONPointer), "The field does not take this value.")
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntactic):
 		return fault.InvalidField(fieldName(syntactic.JSONPointer), "The field is there twice.")
 	default:

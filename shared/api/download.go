@@ -22,7 +22,7 @@ func downloadRoutes() []route {
 }
 
 func getContent(s *server, r *request) error {
-	f, err := s.readable(r)
+	f, err := s.fileByID(r, auth.ReadFile)
 	if err != nil {
 		return err
 	}
@@ -35,10 +35,10 @@ func getFile(s *server, r *request) error {
 		return err
 	}
 	f, err := s.find(r, path)
-	if f, err = s.may(r, auth.ReadFile, f, err); err != nil {
+	if err := s.may(r, auth.ReadFile, &f, err); err != nil {
 		return err
 	}
-	return s.deliver(r, f)
+	return s.deliver(r, &f)
 }
 
 func (s *server) find(r *request, path string) (catalog.File, error) {
@@ -50,8 +50,8 @@ func (s *server) find(r *request, path string) (catalog.File, error) {
 }
 
 // deliver answers with the file's bytes and notes what became of it.
-func (s *server) deliver(r *request, f catalog.File) error {
-	options, err := s.deliveryOptions(r, f)
+func (s *server) deliver(r *request, f *catalog.File) error {
+	options, err := s.deliveryOptions(r)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *server) deliver(r *request, f catalog.File) error {
 	return err
 }
 
-func (s *server) deliveryOptions(r *request, f catalog.File) (delivery.Options, error) {
+func (s *server) deliveryOptions(r *request) (delivery.Options, error) {
 	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition"))}
 	switch o.Disposition {
 	case "", disposition.Inline, disposition.Attachment:

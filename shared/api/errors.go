@@ -62,7 +62,9 @@ func (s *server) fail(r *request, err error) {
 	if r.Writer.Written() {
 		panic(http.ErrAbortHandler)
 	}
-	s.drain(r)
+	if !fault.Is(err, fault.Timeout, "") { // who stopped sending was waited for already
+		s.drain(r)
+	}
 	s.writeProblem(r, err)
 }
 

@@ -50,7 +50,7 @@ func listFiles(s *server, r *request) error {
 		out.Folders = []string{}
 	}
 	for _, f := range listed.Files {
-		shown, err := s.file(r, f)
+		shown, err := s.file(r, &f)
 		if err != nil {
 			return err
 		}
@@ -107,45 +107,43 @@ func readListing(r *request, l *catalog.Listing) error {
 }
 
 func getFileInfo(s *server, r *request) error {
-	f, err := s.readable(r)
+	f, err := s.fileByID(r, auth.ReadFile)
 	if err != nil {
 		return err
 	}
 	return s.replyFile(r, http.StatusOK, f)
 }
 
-// readable returns the file whose id the path gives, if the caller may read it.
-func (s *server) readable(r *request) (catalog.File, error) {
+// fileByID returns the file whose id the path gives, if the caller may do the
+// action to it.
+func (s *server) fileByID(r *request, action auth.Action) (*catalog.File, error) {
 	f, err := s.Catalog.File(r.Request.Context(), r.Param("id"))
-	return s.may(r, auth.ReadFile, f, err)
+	return &f, s.may(r, action, &f, err)
 }
 
-// may returns the file that was looked up if the caller may do the action to
-// it. Absent and hidden look the same.
-func (s *server) may(r *request, action auth.Action, f catalog.File, err error) (catalog.File, error) {
+// may returns nil if the caller may do the action to the file that was looked
+// up. Absent and hidden look the same.
+func (s *server) may(r *request, action auth.Action, f *catalog.File, err error) error {
 	if fault.Is(err, fault.NotFound, "") {
-		return catalog.File{}, auth.Absent(r.subject(), action)
+		return auth.Absent(r.subject(), action)
 	}
 	if err != nil {
-		return catalog.File{}, err
-	}
-	if err := auth.May(r.subject(), action, auth.Object{Owner: f.Owner, Public: f.Visibility == catalog.Public}); err != nil {
-		return catalog.File{}, err
+		return err
 	}
 	r.file = f.ID
-	return f, nil
+	return auth.May(r.subject(), action, auth.Object{Owner: f.Owner, Public: f.Visibility == catalog.Public})
 }
 
 func updateFile(s *server, r *request) error {
-	f, err := s.Catalog.File(r.Request.Context(), r.Param("id"))
-	if f, err = s.may(r, auth.ChangeFile, f, err); err != nil {
+	f, err := s.fileByID(r, auth.ChangeFile)
+	if err != nil {
 		return err
 	}
 	in, err := decode[contract.UpdateFileRequest](s, r)
 	if err != nil {
 		return err
 	}
-	f, err = s.Catalog.UpdateFile(r.Request.Context(), f.ID, func(f *catalog.File) error {
+	changed, err := s.Catalog.UpdateFile(r.Request.Context(), f.ID, func(f *catalog.File) error {
 		if err := precondition(r, f); err != nil {
 			return err
 		}
@@ -154,7 +152,7 @@ func updateFile(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
-	return s.replyFile(r, http.StatusOK, f)
+	return s.replyFile(r, http.StatusOK, &changed)
 }
 
 // edit applies a PATCH.
@@ -166,11 +164,10 @@ func (s *server) edit(f *catalog.File, in contract.UpdateFileRequest) error {
 		f.Path = *in.Path
 	}
 	if in.ContentType != nil {
-		contentType, err := checkContentType("content_type", *in.ContentType)
-		if err != nil {
+		if err := checkContentType("content_type", *in.ContentType); err != nil {
 			return err
 		}
-		f.ContentType = contentType
+		f.ContentType = *in.ContentType
 	}
 	if in.Visibility != nil {
 		f.Visibility = catalog.Visibility(*in.Visibility)
@@ -188,15 +185,15 @@ func (s *server) editExpiry(f *catalog.File, in contract.UpdateFileRequest) erro
 	if err == nil && !at.After(s.Clock()) {
 		return fault.InvalidField("expires_at", "The time is past.")
 	}
-	if err == nil && at.Year() > 9999 {
+	if err == nil && at.UTC().Year() > 9999 {
 		return fault.InvalidField("expires_at", "The time is too far ahead.")
 	}
 	return nil
 }
 
 func deleteFile(s *server, r *request) error {
-	f, err := s.Catalog.File(r.Request.Context(), r.Param("id"))
-	if f, err = s.may(r, auth.DeleteFile, f, err); err != nil {
+	f, err := s.fileByID(r, auth.DeleteFile)
+	if err != nil {
 		return err
 	}
 	return s.delete(r, f)
@@ -212,13 +209,13 @@ func deleteFileByPath(s *server, r *request) error {
 		return err
 	}
 	f, err := s.Catalog.FileAt(r.Request.Context(), owner, path)
-	if f, err = s.may(r, auth.DeleteFile, f, err); err != nil {
+	if err := s.may(r, auth.DeleteFile, &f, err); err != nil {
 		return err
 	}
-	return s.delete(r, f)
+	return s.delete(r, &f)
 }
 
-func (s *server) delete(r *request, f catalog.File) error {
+func (s *server) delete(r *request, f *catalog.File) error {
 	err := s.Catalog.DeleteFile(r.Request.Context(), f.ID, func(f catalog.File) error { return precondition(r, &f) })
 	if err != nil {
 		return err
@@ -246,7 +243,7 @@ func filePath(r *request) (string, error) {
 	return path, upload.CheckPath("path", path)
 }
 
-func (s *server) replyFile(r *request, status int, f catalog.File) error {
+func (s *server) replyFile(r *request, status int, f *catalog.File) error {
 	shown, err := s.file(r, f)
 	if err != nil {
 		return err
@@ -256,7 +253,7 @@ func (s *server) replyFile(r *request, status int, f catalog.File) error {
 }
 
 // file is f as the API shows it.
-func (s *server) file(r *request, f catalog.File) (contract.File, error) {
+func (s *server) file(r *request, f *catalog.File) (contract.File, error) {
 	owner, err := s.Catalog.User(r.Request.Context(), f.Owner)
 	if err != nil {
 		return contract.File{}, err

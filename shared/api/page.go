@@ -33,6 +33,9 @@ func pageQuery(r *request, names ...string) (paging, error) {
 		if len(values) > 1 {
 			return paging{}, fault.InvalidField(name, "The parameter is there twice.")
 		}
+		if values[0] == "" && name != "prefix" {
+			return paging{}, fault.InvalidField(name, "The parameter is empty; leave it out.")
+		}
 	}
 	p := paging{cursor: r.Query("cursor"), limit: defaultLimit}
 	if v := r.Query("limit"); v != "" {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"strings"
@@ -38,7 +39,7 @@ func putFile(s *server, r *request) error {
 	if created {
 		status = http.StatusCreated
 	}
-	return s.replyFile(r, status, f)
+	return s.replyFile(r, status, &f)
 }
 
 // readPut checks everything that a PUT says beside its body.
@@ -54,7 +55,8 @@ func (s *server) readPut(r *request, owner string) (upload.Put, error) {
 	if err := refuseCodings(r); err != nil {
 		return put, err
 	}
-	if put.ContentType, err = checkContentType("Content-Type", r.GetHeader("Content-Type")); err != nil {
+	put.ContentType = cmp.Or(r.GetHeader("Content-Type"), defaultContentType)
+	if err := checkContentType("Content-Type", put.ContentType); err != nil {
 		return put, err
 	}
 	if put.Digests, err = digests(r); err != nil {
@@ -74,8 +76,10 @@ func (s *server) readPut(r *request, owner string) (upload.Put, error) {
 // refuseCodings refuses what would not store the bytes as they come: a coding
 // (RFC 9110 §8.4) and a part of a file (§14.4: 400).
 func refuseCodings(r *request) error {
-	if coding := r.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return fault.New(fault.UnsupportedMedia, "unsupported_coding", "Send the file without a Content-Encoding.")
+	for _, coding := range r.Request.Header.Values("Content-Encoding") {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return fault.New(fault.UnsupportedMedia, "unsupported_coding", "Send the file without a Content-Encoding.")
+		}
 	}
 	if r.GetHeader("Content-Range") != "" {
 		return fault.InvalidField("Content-Range", "A PUT takes a whole file.")
@@ -102,17 +106,14 @@ func digests(r *request) (digest.Set, error) {
 // maxContentType is the longest content type, in bytes.
 const maxContentType = 255
 
-// checkContentType returns the media type to keep: printable ASCII of the form
-// of RFC 9110 §8.3.1, the default for none.
-func checkContentType(field, value string) (string, error) {
-	if value == "" {
-		return defaultContentType, nil
-	}
+// checkContentType returns nil for a media type that can be kept: printable
+// ASCII of the form of RFC 9110 §8.3.1.
+func checkContentType(field, value string) error {
 	mediaType, _, err := mime.ParseMediaType(value)
 	if err != nil || len(value) > maxContentType || !strings.Contains(mediaType, "/") || strings.ContainsFunc(value, notPrintable) {
-		return "", fault.InvalidField(field, "This is not a media type such as text/plain; charset=utf-8.")
+		return fault.InvalidField(field, "This is not a media type such as text/plain; charset=utf-8.")
 	}
-	return value, nil
+	return nil
 }
 
 func notPrintable(r rune) bool { return r < ' ' || r > '~' }

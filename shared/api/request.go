@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -62,6 +63,11 @@ func (s *server) observe(c *gin.Context) {
 	r := &request{Context: c, id: auth.NewID(now), began: time.Now(), operation: "unknown"}
 	c.Set(requestKey, r)
 	setDefaults(c.Writer.Header(), r.id)
+	if c.Request.ContentLength != 0 {
+		// net/http reads on by itself where no handler wanted the body. Who
+		// reads it renews the deadline, and its end lifts it.
+		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(s.Stall)) // an edge without a connection has its own limits
+	}
 	end := s.Metrics.Begin()
 	defer func() {
 		r.panicked = recover()
@@ -71,19 +77,10 @@ func (s *server) observe(c *gin.Context) {
 		took := time.Since(r.began)
 		end(r.operation, strconv.Itoa(c.Writer.Status()), took)
 		s.log(r, took)
-		if r.panicked != nil && c.Writer.Written() && r.panicked != http.ErrAbortHandler {
-			r.panicked = http.ErrAbortHandler // the answer is not whole: let no client take it for that
-		}
-		if r.panicked == http.ErrAbortHandler {
-			panic(http.ErrAbortHandler)
+		if r.panicked != nil {
+			panic(http.ErrAbortHandler) // the answer is not whole: let no client take it for that
 		}
 	}()
-	if s.Stopping() {
-		c.Header("Connection", "close")
-		s.fail(r, fault.New(fault.Unavailable, "stopping", "The server is stopping; try again.").WithRetryAfter(time.Second))
-		c.Abort()
-		return
-	}
 	c.Next()
 }
 
@@ -98,7 +95,7 @@ func setDefaults(h http.Header, id string) {
 
 // answerPanic writes a 500 while that is still possible.
 func (s *server) answerPanic(r *request) {
-	if r.panicked == http.ErrAbortHandler {
+	if err, ok := r.panicked.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		return
 	}
 	s.Log.LogAttrs(r.Request.Context(), slog.LevelError, "panic", slog.String("request_id", r.id),
@@ -132,12 +129,25 @@ func (s *server) log(r *request, took time.Duration) {
 	}
 	level := slog.LevelInfo
 	if r.err != nil {
-		attrs = append(attrs, slog.String("error", r.err.Error()))
+		attrs = append(attrs, slog.String("error", withoutField(r.err)))
 		if r.Writer.Status() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
 	}
 	s.Log.LogAttrs(r.Request.Context(), level, "request", attrs...)
+}
+
+// withoutField words an error for the log. A field may be of the client's own
+// making, such as one that is not in the contract; the answer names it, and
+// the log does not.
+func withoutField(err error) string {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Field == "" {
+		return err.Error()
+	}
+	c := *f
+	c.Field = ""
+	return c.Error()
 }
 
 // cors answers preflights and tells browsers what pages of the configured

@@ -26,8 +26,8 @@ const MaxAge = 5 * time.Second
 // format is the newest record format that this program reads and writes.
 const format = 1
 
-// attempts bounds how often a write starts over when others write the same
-// record; only a very contended record gets past a few.
+// attempts bounds how often a write starts over when other servers write the
+// same record; only a very contended record gets past a few.
 const attempts = 20
 
 // Options are what a Catalog needs beside its table.
@@ -47,6 +47,8 @@ type Catalog struct {
 	logins  *cache[Login]  // by id
 	files   *cache[File]   // by id
 	located *cache[string] // owner and path to file id
+
+	turns *turns // by record written
 }
 
 // Open returns the catalog in t. It refuses a store whose format is newer
@@ -58,7 +60,7 @@ func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 	c := &Catalog{
 		table: t, keep: o.Keep, now: o.Clock,
 		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
-		files: newCache[File](o.Clock), located: newCache[string](o.Clock),
+		files: newCache[File](o.Clock), located: newCache[string](o.Clock), turns: newTurns(),
 	}
 	return c, c.checkFormat(ctx)
 }
@@ -73,7 +75,9 @@ func (c *Catalog) checkFormat(ctx context.Context) error {
 		_, err := read(item)
 		return err
 	}
-	_, err = c.table.Apply(ctx, put(key, table.Attrs{}, table.IfAbsent()))
+	err = c.table.Transact(ctx,
+		put(key, table.Attrs{}, table.IfAbsent()),
+		put(sweptKey(), table.Attrs{"hour": dueHour(c.now())})) // nothing can be due before
 	if lost(err) {
 		return nil // another server made the mark at the same moment
 	}
@@ -104,14 +108,13 @@ func check(key table.Key, tests ...table.Test) table.Op {
 
 // lost reports whether a write failed because a condition did not hold.
 func lost(err error) bool {
-	var ce *table.ConditionError
-	return errors.As(err, &ce)
+	_, ok := errors.AsType[*table.ConditionError](err)
+	return ok
 }
 
 // failed returns which op's condition failed, or -1.
 func failed(err error) int {
-	var ce *table.ConditionError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*table.ConditionError](err); ok {
 		return ce.Failed
 	}
 	return -1

@@ -40,13 +40,15 @@ type due struct {
 
 func dueHour(at time.Time) int64 { return at.Unix() / 3600 }
 
+func dueSecond(at time.Time) string { return fmt.Sprintf("%011d", at.Unix()) }
+
 func duePartition(hour int64) string { return fmt.Sprintf("DUE#%d", hour) }
 
 // key orders the items of an hour by their second.
 func (d due) key() table.Key {
 	return table.Key{
 		PK: duePartition(dueHour(d.At)),
-		SK: fmt.Sprintf("%011d#%s#%s%s", d.At.Unix(), d.Kind, d.File, d.Version),
+		SK: fmt.Sprintf("%s#%s#%s%s", dueSecond(d.At), d.Kind, d.File, d.Version),
 	}
 }
 
@@ -69,31 +71,36 @@ func readDue(item table.Item) (due, error) {
 // but does not hold up the rest. Sweeps may overlap.
 func (c *Catalog) Sweep(ctx context.Context, limit int, remove func(ctx context.Context, key string) error) (int, error) {
 	now := c.now()
-	hour, err := c.sweptTo(ctx, dueHour(now))
+	// The hour just past is always read again: a write whose time was taken
+	// in it may have come after the sweep, or by a slower clock.
+	last := dueHour(now) - 1
+	began, err := c.sweptTo(ctx, last)
 	if err != nil {
 		return 0, err
 	}
 	var failures []error
-	done := 0
-	for ; hour <= dueHour(now) && done < limit && ctx.Err() == nil; hour++ {
+	done, swept := 0, began
+	for hour := began; hour <= dueHour(now) && done < limit && ctx.Err() == nil; hour++ {
 		n, err := c.sweepHour(ctx, hour, now, limit-done, remove)
 		if done += n; err != nil {
 			failures = append(failures, err)
 		}
-		if len(failures) == 0 && done < limit && hour < dueHour(now) {
-			if err := c.setSweptTo(ctx, hour+1); err != nil {
-				return done, err
-			}
+		if len(failures) == 0 && done < limit && hour < last && ctx.Err() == nil {
+			swept = hour + 1
 		}
+	}
+	if swept > began {
+		failures = append(failures, c.setSweptTo(ctx, swept))
 	}
 	return done, errors.Join(failures...)
 }
 
-// sweepHour removes what is due in one hour's partition.
+// sweepHour removes what is due in one hour's partition: what is due in the
+// present second waits for the next, since its time may not have come yet.
 func (c *Catalog) sweepHour(ctx context.Context, hour int64, now time.Time, limit int, remove func(context.Context, string) error) (int, error) {
 	var failures []error
 	done := 0
-	q := table.Query{PK: duePartition(hour), To: fmt.Sprintf("%011d", now.Unix()+1), Limit: 100}
+	q := table.Query{PK: duePartition(hour), To: dueSecond(now), Limit: 100}
 	for {
 		page, err := c.table.Query(ctx, q)
 		if err != nil {
@@ -160,7 +167,7 @@ func (c *Catalog) removeVersion(ctx context.Context, file, version, blob string,
 // left alone, since the new time has a due item of its own.
 func (c *Catalog) expire(ctx context.Context, id string) error {
 	f, err := c.freshFile(ctx, id)
-	if fault.KindOf(err) == fault.NotFound && err != nil {
+	if fault.Is(err, fault.NotFound, "") {
 		return nil
 	}
 	if err != nil || !f.deletedAt.IsZero() || !c.gone(f) {
@@ -203,21 +210,18 @@ func (c *Catalog) removeFile(ctx context.Context, id string, removeBlob func(con
 
 func sweptKey() table.Key { return table.Key{PK: "JANITOR", SK: "SWEPT"} }
 
-// sweptTo returns the first hour that may hold something due: the current one
-// in a new store, and where a clock that was ahead for a while has left a
-// mark in the future.
-func (c *Catalog) sweptTo(ctx context.Context, current int64) (int64, error) {
+// sweptTo returns the first hour that may hold something due, at most latest:
+// a clock that was ahead for a while may have left a mark in the future.
+func (c *Catalog) sweptTo(ctx context.Context, latest int64) (int64, error) {
 	item, found, err := c.table.Get(ctx, sweptKey())
-	if err != nil {
-		return 0, err
+	if err != nil || !found {
+		return latest, err
 	}
-	if found {
-		r, err := read(item)
-		if hour := r.num("hour"); err != nil || hour <= current {
-			return hour, err
-		}
+	r, err := read(item)
+	if hour := r.num("hour"); err != nil || hour <= latest {
+		return hour, err
 	}
-	return current, c.setSweptTo(ctx, current)
+	return latest, c.setSweptTo(ctx, latest)
 }
 
 func (c *Catalog) setSweptTo(ctx context.Context, hour int64) error {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/shared/auth"
 	"sluice/shared/fault"
 	"sluice/shared/table"
 )
@@ -111,7 +112,7 @@ func (c *Catalog) File(ctx context.Context, id string) (File, error) {
 
 // freshFile returns the record even of a file that is gone.
 func (c *Catalog) freshFile(ctx context.Context, id string) (File, error) {
-	if id == "" {
+	if !auth.ValidID(id) {
 		return File{}, notFound("file")
 	}
 	item, found, err := c.table.Get(ctx, fileKey(id))
@@ -126,8 +127,7 @@ func (c *Catalog) freshFile(ctx context.Context, id string) (File, error) {
 
 // FileAt returns the owner's file at path, or NotFound.
 func (c *Catalog) FileAt(ctx context.Context, owner, path string) (File, error) {
-	place := owner + "\x00" + path
-	id, err := c.located.get(ctx, place, func(ctx context.Context) (string, error) { return c.locate(ctx, owner, path) })
+	id, err := c.located.get(ctx, place(owner, path), func(ctx context.Context) (string, error) { return c.locate(ctx, owner, path) })
 	if err != nil {
 		return File{}, err
 	}
@@ -139,9 +139,12 @@ func (c *Catalog) FileAt(ctx context.Context, owner, path string) (File, error) 
 		return File{}, err
 	}
 	// Moved or replaced since it was located, perhaps by another server.
-	c.located.forget(place)
+	c.located.forget(place(owner, path))
 	return c.freshFileAt(ctx, owner, path)
 }
+
+// place names a path of an owner in what this process keeps in memory.
+func place(owner, path string) string { return owner + "\x00" + path }
 
 // locate returns the id of the file at path, which may be gone by expiry.
 func (c *Catalog) locate(ctx context.Context, owner, path string) (string, error) {
@@ -171,7 +174,7 @@ func (c *Catalog) freshFileAt(ctx context.Context, owner, path string) (File, er
 // forgetFile drops what the caches know of f.
 func (c *Catalog) forgetFile(f File) {
 	c.files.forget(f.ID)
-	c.located.forget(f.Owner + "\x00" + f.Path)
+	c.located.forget(place(f.Owner, f.Path))
 }
 
 // UpdateFile changes a file's path, visibility, content type or expiry by
@@ -179,6 +182,11 @@ func (c *Catalog) forgetFile(f File) {
 // edit ends the update and is returned as it is. A path that another file has
 // fails with Conflict "path_taken".
 func (c *Catalog) UpdateFile(ctx context.Context, id string, edit func(*File) error) (File, error) {
+	done, err := c.turns.take(ctx, fileKey(id).PK)
+	if err != nil {
+		return File{}, err
+	}
+	defer done()
 	for range attempts {
 		was, err := c.freshFile(ctx, id)
 		if err != nil {
@@ -229,27 +237,39 @@ func (c *Catalog) updateOps(was, f File) []table.Op {
 	return ops
 }
 
-// vacate reports whether path is free after removing a file there that has
-// expired but whose record still holds the path.
+// vacate reports whether path is free, or may be by now, after removing a file
+// there that has expired but whose record still holds the path.
 func (c *Catalog) vacate(ctx context.Context, owner, path string) (bool, error) {
 	id, err := c.locate(ctx, owner, path)
-	if fault.KindOf(err) == fault.NotFound {
+	if fault.Is(err, fault.NotFound, "") {
 		return true, nil
 	}
 	if err != nil {
 		return false, err
 	}
 	f, err := c.freshFile(ctx, id)
-	if err != nil || !c.gone(f) {
+	switch {
+	case fault.Is(err, fault.NotFound, ""), err == nil && f.Path != path:
+		return true, nil // removed or moved meanwhile
+	case err != nil, !c.gone(f):
 		return false, err
 	}
-	return true, c.deleteFile(ctx, f)
+	err = c.deleteFile(ctx, f)
+	if lost(err) {
+		return true, nil // somebody else did it, or changed the file
+	}
+	return err == nil, err
 }
 
 // DeleteFile removes the file with that id. Its versions are kept for a while
 // (Options.Keep), out of sight. test, which may be nil, is asked before with
 // the record as it is; its error ends the removal.
 func (c *Catalog) DeleteFile(ctx context.Context, id string, test func(File) error) error {
+	done, err := c.turns.take(ctx, fileKey(id).PK)
+	if err != nil {
+		return err
+	}
+	defer done()
 	for range attempts {
 		f, err := c.freshFile(ctx, id)
 		if err != nil {

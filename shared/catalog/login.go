@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"sluice/shared/auth"
 	"sluice/shared/table"
 )
 
@@ -57,7 +58,7 @@ func (c *Catalog) Login(ctx context.Context, id string) (Login, error) {
 // FreshLogin is Login read from the table, for decisions that must not rest
 // on an older state.
 func (c *Catalog) FreshLogin(ctx context.Context, id string) (Login, error) {
-	if id == "" {
+	if !auth.ValidID(id) {
 		return Login{}, notFound("login")
 	}
 	item, found, err := c.table.Get(ctx, loginKey(id))

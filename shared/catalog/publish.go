@@ -32,6 +32,18 @@ func (c *Catalog) BeginUpload(ctx context.Context, u Upload) error {
 	return err
 }
 
+// AbandonUpload gives an upload up, so that it can no longer be published, and
+// reports whether its blob is now the caller's to remove. It is not where the
+// upload was published, whatever its publisher was told, or where the janitor
+// has it.
+func (c *Catalog) AbandonUpload(ctx context.Context, u Upload) (bool, error) {
+	_, err := c.table.Apply(ctx, change(u.due().key(), table.Attrs{"state": dueClaimed}, table.IfEqual("state", dueOpen)))
+	if lost(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // EndUpload forgets an upload whose blob is known to be gone.
 func (c *Catalog) EndUpload(ctx context.Context, u Upload) error {
 	_, err := c.table.Apply(ctx, remove(u.due().key()))
@@ -52,6 +64,11 @@ type Content struct {
 // publication. The version replaced is kept for a while (Options.Keep).
 // created tells that the file is new.
 func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test func(*File) error) (f File, created bool, err error) {
+	done, err := c.turns.take(ctx, place(u.Owner, u.Path))
+	if err != nil {
+		return File{}, false, err
+	}
+	defer done()
 	for range attempts {
 		was, err := c.standing(ctx, u)
 		if err != nil {
@@ -90,9 +107,6 @@ func (c *Catalog) standing(ctx context.Context, u Upload) (*File, error) {
 		return nil, err
 	}
 	_, err = c.vacate(ctx, u.Owner, u.Path)
-	if lost(err) {
-		return c.standing(ctx, u)
-	}
 	return nil, err
 }
 

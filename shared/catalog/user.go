@@ -68,7 +68,7 @@ func (c *Catalog) User(ctx context.Context, id string) (User, error) {
 }
 
 func (c *Catalog) freshUser(ctx context.Context, id string) (User, error) {
-	if id == "" {
+	if !auth.ValidID(id) {
 		return User{}, notFound("user")
 	}
 	item, found, err := c.table.Get(ctx, userKey(id))
@@ -135,6 +135,19 @@ func (c *Catalog) Users(ctx context.Context, after string, limit int) (users []U
 // UpdateUser changes a user by edit, which gets the record as it is and may
 // run several times. An error of edit ends the update and is returned as it is.
 func (c *Catalog) UpdateUser(ctx context.Context, id string, edit func(*User) error) (User, error) {
+	return c.editUser(ctx, id, func(u *User) error {
+		u.UpdatedAt = c.now()
+		return edit(u)
+	})
+}
+
+// editUser is UpdateUser for changes that do not count as one.
+func (c *Catalog) editUser(ctx context.Context, id string, edit func(*User) error) (User, error) {
+	done, err := c.turns.take(ctx, userKey(id).PK)
+	if err != nil {
+		return User{}, err
+	}
+	defer done()
 	for range attempts {
 		u, err := c.freshUser(ctx, id)
 		if err != nil {
@@ -144,7 +157,7 @@ func (c *Catalog) UpdateUser(ctx context.Context, id string, edit func(*User) er
 			return User{}, err
 		}
 		seen := u.rev
-		u.UpdatedAt, u.rev = c.now(), seen+1
+		u.rev = seen + 1
 		_, err = c.table.Apply(ctx, change(userKey(id), u.attrs(), table.IfExists(), table.IfEqual("rev", seen)))
 		if !lost(err) {
 			c.users.forget(id)
@@ -185,7 +198,7 @@ func (c *Catalog) DeleteUser(ctx context.Context, id string) error {
 }
 
 func (c *Catalog) setLeaving(ctx context.Context, id string, leaving bool) (User, error) {
-	return c.UpdateUser(ctx, id, func(u *User) error {
+	return c.editUser(ctx, id, func(u *User) error {
 		u.leaving = leaving
 		return nil
 	})

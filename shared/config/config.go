@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -47,8 +48,9 @@ func (s Secret) String() string {
 	return "***"
 }
 
-// GoString is String, for %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format writes String for every verb of package fmt: %d and its like would
+// show what is inside.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue is String, for slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
@@ -74,7 +76,7 @@ func settings() []setting {
 	return []setting{
 		{"addr", "127.0.0.1:8080", "`host:port` to listen on", func(c *Config, v string) error { return parseAddr(&c.Addr, v, false) }},
 		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
-		{"blob", "", "`URL` of the blob store; file:///folder (default: objects in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, "file") }},
+		{"blob", "", "`URL` of the blob store; file:///folder (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, "file") }},
 		{"table", "", "`URL` of the record store; bolt:///file (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, "bolt") }},
 		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, "file") }},
 		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = Secret(v); return nil }},
@@ -85,9 +87,9 @@ func settings() []setting {
 		{"tls-key", "", "PEM `file` with the certificate's private key", func(c *Config, v string) error { c.TLSKey = v; return nil }},
 		{"metrics-addr", "", "`host:port` to serve Prometheus metrics on, at /metrics (default: not served)", func(c *Config, v string) error { return parseAddr(&c.MetricsAddr, v, true) }},
 		{"log-level", "info", "least `level` logged: debug, info, warn or error", func(c *Config, v string) error { return parseLevel(&c.LogLevel, v) }},
-		{"keep", "24h", "how `long` a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
-		{"stall", "10s", "how `long` a client may make no progress before it is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
-		{"stop-timeout", "30s", "how `long` running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},
+		{"keep", "24h", "`duration` for which a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
+		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
+		{"stop-timeout", "30s", "`duration` for which running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},
 	}
 }
 
@@ -117,7 +119,10 @@ func Load(given func(flag string) (string, bool), getenv func(string) string) (C
 			return Config{}, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return c, c.finish()
+	if err := c.finish(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
 }
 
 // finish fills in what follows from other settings and checks those that

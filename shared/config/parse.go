@@ -16,7 +16,11 @@ func parseAddr(to *string, v string, optional bool) error {
 	if v == "" && optional {
 		return nil
 	}
-	if _, err := net.ResolveTCPAddr("tcp", v); err != nil || !strings.Contains(v, ":") {
+	_, port, err := net.SplitHostPort(v)
+	if err == nil && port != "" {
+		_, err = net.ResolveTCPAddr("tcp", v)
+	}
+	if err != nil || port == "" {
 		return fmt.Errorf("%q is not a host:port such as 127.0.0.1:8080", v)
 	}
 	*to = v
@@ -46,7 +50,7 @@ func parseStore(to **url.URL, v string, schemes ...string) error {
 		if u.Scheme != s {
 			continue
 		}
-		if u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.User != nil {
+		if u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 			return fmt.Errorf("want %s:///absolute/path", s)
 		}
 		*to = u
@@ -94,10 +98,11 @@ func parsePrefixes(to *[]netip.Prefix, v string) error {
 }
 
 func parseOrigins(to *[]string, v string) error {
-	for _, item := range list(v) {
+	for i, item := range list(v) {
 		u, err := url.Parse(item)
 		if item != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != item) {
-			return fmt.Errorf("%q is not an origin such as https://app.example.com", item)
+			// Not quoted: a URL may hold a password.
+			return fmt.Errorf("entry %d is not an origin such as https://app.example.com", i+1)
 		}
 		*to = append(*to, item)
 	}

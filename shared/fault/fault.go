@@ -96,8 +96,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf returns the kind of the first Error in err's chain, or Internal.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return Internal
@@ -106,9 +105,6 @@ func KindOf(err error) Kind {
 // Is reports whether err is a fault of kind with that code; an empty code
 // matches every code. A nil err is no fault.
 func Is(err error, kind Kind, code string) bool {
-	var e *Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	return e.Kind == kind && (code == "" || e.Code == code)
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == kind && (code == "" || e.Code == code)
 }

@@ -71,7 +71,7 @@ func (s *Service) receive(ctx context.Context, key string, p Put, body io.Reader
 	if err != nil {
 		return catalog.Content{}, err
 	}
-	defer w.Abort() //nolint:errcheck // after a Commit it does nothing; else the janitor comes after it
+	defer w.Abort() // after a Commit it does nothing; what it fails to drop the janitor finds
 	sums := newSums(p.Digests)
 	size, err := copyBody(io.MultiWriter(append(sums.writers(), w)...), body)
 	if err != nil {
@@ -95,15 +95,18 @@ func copyBody(dst io.Writer, body io.Reader) (size int64, err error) {
 	buf := make([]byte, bufferSize)
 	for {
 		n, bodyErr := fill(body, buf)
+		ended := errors.Is(bodyErr, io.EOF)
+		if bodyErr != nil && !ended {
+			// Before the store sees it: net/http ends the request's context
+			// too, and the store would fail with that.
+			return size, cut(bodyErr)
+		}
 		if _, err := dst.Write(buf[:n]); err != nil {
 			return size, err
 		}
 		size += int64(n)
-		if errors.Is(bodyErr, io.EOF) {
+		if ended {
 			return size, nil
-		}
-		if bodyErr != nil {
-			return size, cut(bodyErr)
 		}
 	}
 }
@@ -121,17 +124,23 @@ func fill(body io.Reader, buf []byte) (n int, err error) {
 
 // cut keeps a fault as it is; anything else is a body that broke off.
 func cut(err error) error {
-	var f *fault.Error
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
 	}
 	return fault.Wrap(err, fault.Invalid, "body_cut", "The body ended early; nothing was kept.")
 }
 
-// discard removes what an upload left. Should that fail, the janitor finds
-// the record when it expires.
+// discard removes what an upload left, unless it was published after all: an
+// error of the table may hide that. Should that fail, the janitor finds the
+// record when it expires.
 func (s *Service) discard(ctx context.Context, u catalog.Upload) {
-	err := s.Blobs.Delete(ctx, u.Key())
+	abandoned, err := s.Catalog.AbandonUpload(ctx, u)
+	if err == nil && !abandoned {
+		return
+	}
+	if err == nil {
+		err = s.Blobs.Delete(ctx, u.Key())
+	}
 	if err == nil {
 		err = s.Catalog.EndUpload(ctx, u)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"sluice/shared/account"
@@ -48,13 +49,30 @@ type App struct {
 	Deps    api.Deps
 	Janitor *janitor.Janitor
 
+	options Options
 	closers []func() error
+}
+
+// Options change what an App is made of, for tests. The zero value is what a
+// server runs.
+type Options struct {
+	Clock func() time.Time                // nil: time.Now
+	Blobs func(blob.Driver) blob.Driver   // decorates the blob store
+	Table func(table.Driver) table.Driver // decorates the record store
 }
 
 // Open opens the stores that c names, and makes what is missing. The caller
 // sets Deps.Stopping where it can tell, and closes the App.
-func Open(ctx context.Context, c config.Config, log *slog.Logger) (app *App, err error) {
-	a := &App{}
+func Open(ctx context.Context, c config.Config, log *slog.Logger) (*App, error) {
+	return OpenWith(ctx, c, log, Options{})
+}
+
+// OpenWith is Open with Options.
+func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options) (app *App, err error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	a := &App{options: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -71,18 +89,18 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (app *App, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
 	}
-	cat, err := catalog.Open(ctx, table.New(records.domain, time.Now), catalog.Options{Keep: c.Keep})
+	cat, err := catalog.Open(ctx, table.New(records.domain, o.Clock), catalog.Options{Keep: c.Keep, Clock: o.Clock})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
 	}
-	accounts, ring, err := openAccounts(c.Keys, cat)
+	accounts, ring, err := openAccounts(c.Keys, cat, o.Clock)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("keys"), err)
 	}
 	a.Deps = api.Deps{
-		Accounts: accounts, Catalog: cat, Ring: ring, Log: log, Metrics: observe.NewMetrics(), Clock: time.Now,
-		Uploads:   &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: time.Now},
-		Delivery:  &delivery.Service{Blobs: blobs, Clock: time.Now, Stall: c.Stall},
+		Accounts: accounts, Catalog: cat, Ring: ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
+		Uploads:   &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: o.Clock},
+		Delivery:  &delivery.Service{Blobs: blobs, Clock: o.Clock, Stall: c.Stall},
 		Checks:    map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
 		Stopping:  func() bool { return false },
 		PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies, CORSOrigins: c.CORSOrigins, Stall: c.Stall,
@@ -94,8 +112,8 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (app *App, err
 // Close closes the stores, the last opened first.
 func (a *App) Close() error {
 	var errs []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		errs = append(errs, a.closers[i]())
+	for _, closer := range slices.Backward(a.closers) {
+		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
 }
@@ -123,9 +141,13 @@ func (a *App) openBolt(u *url.URL) (tables, error) {
 		return tables{}, err
 	}
 	a.closers = append(a.closers, store.Close)
+	domain := store.Table("domain")
+	if a.options.Table != nil {
+		domain = a.options.Table(domain)
+	}
 	return tables{
-		domain: store.Table("domain"),
-		sweep:  func(ctx context.Context) (int, error) { return store.Sweep(ctx, time.Now(), expiredBatch) },
+		domain: domain,
+		sweep:  func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
 	}, nil
 }
 
@@ -141,13 +163,16 @@ func (a *App) openBlobs(u *url.URL) (*blob.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.options.Blobs != nil {
+		driver = a.options.Blobs(driver)
+	}
 	bucket := blob.NewBucket(driver)
 	a.closers = append(a.closers, bucket.Close)
 	return bucket, nil
 }
 
 // openAccounts loads the keys and makes what signs and checks with them.
-func openAccounts(u *url.URL, cat *catalog.Catalog) (*account.Service, *auth.Ring, error) {
+func openAccounts(u *url.URL, cat *catalog.Catalog, clock func() time.Time) (*account.Service, *auth.Ring, error) {
 	set, err := keys.LoadOrCreate(u.Path)
 	if err != nil {
 		return nil, nil, err
@@ -157,11 +182,11 @@ func openAccounts(u *url.URL, cat *catalog.Catalog) (*account.Service, *auth.Rin
 		return nil, nil, err
 	}
 	authority := auth.Authority{Issuer: "sluice", Audience: "sluice"}
-	signer, err := auth.NewSigner(authority, set.Token[0], time.Now)
+	signer, err := auth.NewSigner(authority, set.Token[0], clock)
 	if err != nil {
 		return nil, nil, err
 	}
-	verifier, err := auth.NewVerifier(authority, time.Now, public...)
+	verifier, err := auth.NewVerifier(authority, clock, public...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,12 +198,12 @@ func openAccounts(u *url.URL, cat *catalog.Catalog) (*account.Service, *auth.Rin
 	if err != nil {
 		return nil, nil, err
 	}
-	limits, err := memorylimit.New(limitedKeys, time.Now)
+	limits, err := memorylimit.New(limitedKeys, clock)
 	if err != nil {
 		return nil, nil, err
 	}
 	return &account.Service{
 		Catalog: cat, Signer: signer, Verifier: verifier, Verified: verified,
-		Hasher: auth.NewHasher(runtime.GOMAXPROCS(0), waitingHashes), Limits: limits, Clock: time.Now,
+		Hasher: auth.NewHasher(runtime.GOMAXPROCS(0), waitingHashes), Limits: limits, Clock: clock,
 	}, ring, nil
 }

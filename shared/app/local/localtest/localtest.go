@@ -8,15 +8,12 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/gin-gonic/gin"
 
 	"sluice/shared/api"
 	"sluice/shared/app/local"
@@ -37,15 +34,24 @@ type Site struct {
 	App    *local.App
 	Log    *Log
 
-	t    testing.TB
-	stop func()
+	// Transport is put around that of every new Client; nil: nothing is.
+	Transport func(http.RoundTripper) http.RoundTripper
+
+	t       testing.TB
+	options local.Options
+	stop    func()
 }
 
 // Start starts a server on a free port; edits change its settings before. It
 // stops with the test.
 func Start(t testing.TB, edits ...func(*config.Config)) *Site {
 	t.Helper()
-	gin.SetMode(gin.TestMode)
+	return StartWith(t, local.Options{}, edits...)
+}
+
+// StartWith is Start for a server made with options.
+func StartWith(t testing.TB, o local.Options, edits ...func(*config.Config)) *Site {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
 	c, err := config.Load(nil, func(name string) string {
 		return map[string]string{"SLUICE_ADDR": "127.0.0.1:0", "SLUICE_DATA": dir, "SLUICE_LOG_LEVEL": "debug"}[name]
@@ -56,7 +62,7 @@ func Start(t testing.TB, edits ...func(*config.Config)) *Site {
 	for _, edit := range edits {
 		edit(&c)
 	}
-	s := &Site{Dir: dir, Config: c, Log: &Log{}, t: t}
+	s := &Site{Dir: dir, Config: c, Log: &Log{}, t: t, options: o}
 	s.Run()
 	t.Cleanup(s.Stop)
 	return s
@@ -67,7 +73,7 @@ func (s *Site) Run() {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	log := observe.NewLogger(s.Log, slog.LevelDebug)
-	app, err := local.Open(ctx, s.Config, log)
+	app, err := local.OpenWith(ctx, s.Config, log, s.options)
 	if err != nil {
 		s.t.Fatalf("open: %v", err)
 	}
@@ -78,12 +84,12 @@ func (s *Site) Run() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	server := &edge.Server{Log: log, HeaderTime: s.Config.Stall, StopTimeout: s.Config.StopTimeout}
+	server := &edge.Server{Log: log, Stall: s.Config.Stall, StopTimeout: s.Config.StopTimeout, Certificate: certificate(s.t, s.Config)}
 	app.Deps.Stopping = server.Stopping
 	server.Handler = api.All(app.Deps)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, ln) }()
-	s.App, s.URL = app, "http://"+ln.Addr().(*net.TCPAddr).String()
+	s.App, s.URL = app, s.Config.BaseURL(ln.Addr())
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -107,7 +113,13 @@ type Client struct {
 }
 
 // Anonymous returns a client without credentials.
-func (s *Site) Anonymous() *Client { return &Client{Site: s, HTTP: newHTTP(s.t)} }
+func (s *Site) Anonymous() *Client {
+	c := &Client{Site: s, HTTP: newHTTP(s.t, s.Config)}
+	if s.Transport != nil {
+		c.HTTP.Transport = s.Transport(c.HTTP.Transport)
+	}
+	return c
+}
 
 // Admin logs the admin in.
 func (s *Site) Admin() *Client {
@@ -136,8 +148,8 @@ func (s *Site) User(username string, role auth.Role) *Client {
 }
 
 // newHTTP returns a client that follows no redirects and asks for no codings.
-func newHTTP(t testing.TB) *http.Client {
-	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
+func newHTTP(t testing.TB, c config.Config) *http.Client {
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, TLSClientConfig: trust(t, c), ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{
 		Transport:     transport,
@@ -165,7 +177,7 @@ func (c *Client) Do(method, path string, body io.Reader, header ...string) Answe
 
 // Try is Do that returns the error of a request that got no answer.
 func (c *Client) Try(method, path string, body io.Reader, header ...string) (Answer, error) {
-	r, err := http.NewRequest(method, c.Site.URL+path, body) //nolint:noctx // the client has a timeout
+	r, err := http.NewRequest(method, c.Site.URL+path, body)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -249,14 +261,19 @@ func (a Answer) String() string {
 
 // Log collects what a server logs. It is safe for concurrent use.
 type Log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{} // closed at the next Write; nil where nobody waits
 }
 
 // Write implements io.Writer.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
 	return l.text.Write(p)
 }
 
@@ -265,6 +282,36 @@ func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// RequestLine waits for the line of the request with that X-Request-Id, which
+// is written when all of it is over.
+func (l *Log) RequestLine(t testing.TB, id string) map[string]any {
+	t.Helper()
+	const long = time.Minute
+	timeout := time.After(long)
+	for {
+		changed := l.nextChange()
+		for _, line := range l.Lines(t) {
+			if line["msg"] == "request" && line["request_id"] == id {
+				return line
+			}
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("after %v the log has no line of request %s", long, id)
+		}
+	}
+}
+
+func (l *Log) nextChange() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
 }
 
 // Lines returns the log's lines, decoded.

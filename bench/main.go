@@ -1,0 +1,109 @@
+// Command bench measures Sluice against named peers, in one run, alternating,
+// and prints medians of the ratios. Load comes from this machine, over
+// loopback, and stops by itself.
+//
+// It needs nginx (tools/install-bench-tools) and bin/sluice (make build).
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"text/tabwriter"
+)
+
+// settings are the sizes of a run.
+type settings struct {
+	rounds int
+	large  int64 // bytes of the large file
+	binary string
+	only   string
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == ginPeer {
+		serveGin()
+		return
+	}
+	var s settings
+	flag.IntVar(&s.rounds, "rounds", 7, "rounds of each comparison")
+	flag.Int64Var(&s.large, "large", 1<<30, "bytes of the large file")
+	flag.StringVar(&s.binary, "sluice", "bin/sluice", "the binary to measure")
+	flag.StringVar(&s.only, "only", "", "large, small or slow: measure only that")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// row is one line of the table that is printed.
+type row struct {
+	what   string
+	value  float64
+	unit   string
+	target string
+	ok     bool
+}
+
+func run(ctx context.Context, s settings) error {
+	dir, err := os.MkdirTemp("", "sluice-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var rows []row
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, settings, string) ([]row, error)
+	}{{"large", benchLarge}, {"small", benchSmall}, {"slow", benchSlow}} {
+		if s.only != "" && s.only != part.name {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "measuring", part.name)
+		got, err := part.run(ctx, s, dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		rows = append(rows, got...)
+	}
+	return printRows(rows)
+}
+
+func printRows(rows []row) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "what\tmeasured\ttarget\t")
+	for _, r := range rows {
+		verdict := "met"
+		switch {
+		case r.target == "":
+			verdict = ""
+		case !r.ok:
+			verdict = "MISSED"
+		}
+		fmt.Fprintf(w, "%s\t%.2f %s\t%s\t%s\n", r.what, r.value, r.unit, r.target, verdict)
+	}
+	return w.Flush()
+}
+
+func atLeast(what string, value, target float64) row {
+	return row{what, value, "×", fmt.Sprintf(">= %.2f", target), value >= target}
+}
+
+func atMost(what string, value, target float64, unit string) row {
+	return row{what, value, unit, fmt.Sprintf("<= %.2f", target), value <= target}
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	return (values[(n-1)/2] + values[n/2]) / 2
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	slowReaders = 1000
+	slowSize    = 64 << 20
+	slowBite    = 4 << 10                // what a slow reader takes at a time
+	slowPause   = 500 * time.Millisecond // and how often
+	slowTime    = 15 * time.Second
+)
+
+// benchSlow opens many downloads that are read slowly, and measures what each
+// costs in memory and what a new small request waits meanwhile.
+func benchSlow(ctx context.Context, s settings, dir string) ([]row, error) {
+	sluice, err := startSluice(ctx, s, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer sluice.stop()
+	token, err := sluice.login()
+	if err != nil {
+		return nil, err
+	}
+	if err := sluice.upload(token, "/file/admin/slow.bin", strings.NewReader(strings.Repeat("y", slowSize)), slowSize); err != nil {
+		return nil, err
+	}
+	if err := sluice.upload(token, "/file/admin/small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize); err != nil {
+		return nil, err
+	}
+	small := request(sluice.addr, "/file/admin/small.bin", token)
+	// Warm: what the server needs anyway is not the readers' cost.
+	if _, err := hammer(sluice.addr, small, 8, time.Second); err != nil {
+		return nil, err
+	}
+	settle()
+	before, err := sluice.rss()
+	if err != nil {
+		return nil, err
+	}
+	readers, err := openReaders(sluice.addr, request(sluice.addr, "/file/admin/slow.bin", token), slowReaders)
+	defer closeReaders(readers)
+	if err != nil {
+		return nil, err
+	}
+	waits, peak, err := observeSlow(sluice, readers, small)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(waits)
+	p99 := waits[len(waits)*99/100]
+	return []row{
+		atMost(fmt.Sprintf("%d slow downloads: RSS of each", slowReaders), float64(peak-before)/float64(slowReaders)/1024, 40, "KiB"),
+		atMost(fmt.Sprintf("%d slow downloads: p99 of a new small request meanwhile", slowReaders), float64(p99.Microseconds())/1000, 50, "ms"),
+	}, nil
+}
+
+func openReaders(addr string, request []byte, n int) ([]net.Conn, error) {
+	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) {
+			failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 8<<10)
+		})
+		return errors.Join(err, failed)
+	}}
+	readers := make([]net.Conn, 0, n)
+	for range n {
+		c, err := dialer.Dial("tcp", addr)
+		if err != nil {
+			return readers, err
+		}
+		readers = append(readers, c)
+		if _, err := c.Write(request); err != nil {
+			return readers, err
+		}
+	}
+	return readers, nil
+}
+
+func closeReaders(readers []net.Conn) {
+	for _, r := range readers {
+		_ = r.Close()
+	}
+}
+
+// observeSlow lets every reader take a bite now and then, and in between asks
+// for a small file on a new connection each time.
+func observeSlow(p *process, readers []net.Conn, small []byte) (waits []time.Duration, peak int64, err error) {
+	buf := make([]byte, slowBite)
+	until := time.Now().Add(slowTime)
+	next := time.Now()
+	for time.Now().Before(until) {
+		if time.Now().After(next) {
+			for i, r := range readers {
+				if _, err := r.Read(buf); err != nil {
+					return nil, 0, fmt.Errorf("slow reader %d: %w", i, err)
+				}
+			}
+			next = next.Add(slowPause)
+		}
+		began := time.Now()
+		if _, err := fetch(p.addr, small); err != nil {
+			return nil, 0, err
+		}
+		waits = append(waits, time.Since(began))
+		rss, err := p.rss()
+		if err != nil {
+			return nil, 0, err
+		}
+		peak = max(peak, rss)
+		time.Sleep(5 * time.Millisecond)
+	}
+	return waits, peak, nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// ginPeer is the argument with which this program is the bare Gin server.
+const ginPeer = "gin-peer"
+
+const (
+	smallSize        = 4 << 10
+	smallConnections = 64
+	smallTime        = 3 * time.Second
+)
+
+// benchSmall compares small files, each asked for with a token, with a bare
+// Gin route that answers a little JSON.
+func benchSmall(ctx context.Context, s settings, dir string) ([]row, error) {
+	bare, err := startGin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
+	sluice, err := startSluice(ctx, s, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer sluice.stop()
+	token, err := sluice.login()
+	if err != nil {
+		return nil, err
+	}
+	if err := sluice.upload(token, "/file/admin/small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize); err != nil {
+		return nil, err
+	}
+	requests := []peer{
+		{"gin", bare, request(bare.addr, "/", "")},
+		{"sluice", sluice, request(sluice.addr, "/file/admin/small.bin", token)},
+	}
+	var ratios, absolute []float64
+	for round := range s.rounds {
+		var rate [2]float64
+		for i := range requests {
+			i = (i + round) % 2
+			p := requests[i]
+			if rate[i], err = hammer(p.process.addr, p.request, smallConnections, smallTime); err != nil {
+				return nil, fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+		ratios = append(ratios, rate[1]/rate[0])
+		absolute = append(absolute, rate[1])
+	}
+	return []row{
+		atLeast("4 KiB files with a token, 64 connections: against a bare Gin JSON route", median(ratios), 0.33),
+		{what: "4 KiB files with a token, 64 connections", value: median(absolute), unit: "requests/s"},
+	}, nil
+}
+
+func startGin(ctx context.Context) (*process, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, ginPeer)
+	cmd.Env = append(os.Environ(), "BENCH_ADDR="+addr)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &process{cmd, addr}, await(addr)
+}
+
+// serveGin is the peer: one route, no middleware, no log.
+func serveGin() {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.GET("/", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	ln, err := net.Listen("tcp", os.Getenv("BENCH_ADDR"))
+	if err == nil {
+		err = http.Serve(ln, engine) //nolint:gosec // a peer to measure against
+	}
+	fmt.Fprintln(os.Stderr, "gin peer:", err)
+	os.Exit(1)
+}

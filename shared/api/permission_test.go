@@ -1,0 +1,331 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"sluice/shared/api"
+	"sluice/shared/app/local/localtest"
+	"sluice/shared/auth"
+	"sluice/shared/fault"
+)
+
+// row is a route of the engine and a request to it that is good but for who
+// sends it. In the body, {user} is a user's name, {new} one that is free, and
+// {refresh} a refresh token.
+type row struct {
+	route  string      // method and path, as Gin has them
+	action auth.Action // what May is asked; "" where nobody is asked who they are
+	on     object      // about what
+	body   string      // JSON; of a PUT, the file
+	want   int         // where it is allowed
+}
+
+// object is what a route is about.
+type object string
+
+const (
+	nothing  object = "nothing"
+	oneself  object = "oneself"
+	aFile    object = "a file"
+	aSpace   object = "an owner's files"
+	aUser    object = "a user"
+	allUsers object = "all users"
+)
+
+var rows = []row{
+	{"POST /api/login", "", nothing, `{"username":"{user}","password":"` + localtest.Password + `"}`, 200},
+	{"POST /api/token/refresh", "", nothing, `{"refresh_token":"{refresh}"}`, 200},
+	{"POST /api/logout", auth.Logout, oneself, "", 204},
+	{"GET /api/profile", auth.ReadProfile, oneself, "", 200},
+	{"PATCH /api/profile", auth.ChangeProfile, oneself, `{"display_name":"Ada"}`, 200},
+	{"GET /api/users", auth.ManageUsers, allUsers, "", 200},
+	{"POST /api/users", auth.ManageUsers, allUsers, `{"username":"{new}","password":"` + localtest.Password + `","role":"guest"}`, 201},
+	{"GET /api/users/:id", auth.ManageUsers, aUser, "", 200},
+	{"PATCH /api/users/:id", auth.ManageUsers, aUser, `{"display_name":"Ada"}`, 200},
+	{"DELETE /api/users/:id", auth.ManageUsers, aUser, "", 204},
+	{"GET /api/files", auth.ListFiles, aSpace, "", 200},
+	{"GET /api/files/:id", auth.ReadFile, aFile, "", 200},
+	{"PATCH /api/files/:id", auth.ChangeFile, aFile, `{"content_type":"text/x-changed"}`, 200},
+	{"DELETE /api/files/:id", auth.DeleteFile, aFile, "", 204},
+	{"GET /api/files/:id/content", auth.ReadFile, aFile, "", 200},
+	{"HEAD /api/files/:id/content", auth.ReadFile, aFile, "", 200},
+	{"GET /file/:user/*path", auth.ReadFile, aFile, "", 200},
+	{"HEAD /file/:user/*path", auth.ReadFile, aFile, "", 200},
+	{"PUT /file/:user/*path", auth.WriteFile, aSpace, "content", 201},
+	{"DELETE /file/:user/*path", auth.DeleteFile, aFile, "", 204},
+	{"GET /healthz", "", nothing, "", 200},
+	{"GET /readyz", "", nothing, "", 200},
+	{"GET /openapi.json", "", nothing, "", 200},
+	{"GET /.well-known/jwks.json", "", nothing, "", 200},
+}
+
+func (r row) method() string { m, _, _ := strings.Cut(r.route, " "); return m }
+
+// changes reports whether a request that is allowed may change its object.
+func (r row) changes() bool {
+	return r.method() == http.MethodPatch || r.method() == http.MethodDelete || r.method() == http.MethodPut
+}
+
+func TestEveryRouteIsWalked(t *testing.T) {
+	walked := map[string]int{}
+	for _, row := range rows {
+		walked[row.route]++
+	}
+	for _, route := range api.All(localtest.Start(t).App.Deps).Routes() {
+		if name := route.Method + " " + route.Path; walked[name] != 1 {
+			t.Errorf("%s stands in %d rows of the permission walk, want 1", name, walked[name])
+		}
+		delete(walked, route.Method+" "+route.Path)
+	}
+	for name := range walked {
+		t.Errorf("%s is walked, but is no route", name)
+	}
+}
+
+// person is who asks.
+type person struct {
+	name    string
+	client  *localtest.Client
+	role    auth.Role
+	refused bool // the credentials are bad
+}
+
+func (p person) subject() auth.Subject { return auth.Subject{UserID: p.client.ID, Role: p.role} }
+
+// target is what is asked about.
+type target struct {
+	name    string
+	owner   string // a username
+	path    string
+	id      string
+	version string
+	may     *auth.Object // nil: there is none
+}
+
+// walker walks the rows.
+type walker struct {
+	*rig
+	ada    *localtest.Client
+	people []person
+	files  map[string]target // by owner and visibility
+	made   int               // how many names were used
+}
+
+// TestPermissionWalk sends every route as everybody about everything. What is
+// wanted follows from May alone, which has a table of its own in package auth.
+func TestPermissionWalk(t *testing.T) {
+	w := newWalker(t)
+	for _, p := range w.people {
+		t.Run(p.name, func(t *testing.T) {
+			for _, row := range rows {
+				w.walk(t, p, row)
+			}
+		})
+	}
+}
+
+func newWalker(t *testing.T) *walker {
+	t.Helper()
+	w := &walker{rig: openRig(t), files: map[string]target{}}
+	w.ada = w.user("ada", auth.User)
+	eve, guest := w.user("eve", auth.User), w.user("gus", auth.Guest)
+	disabled := w.user("off", auth.User)
+	w.admin.JSON(http.MethodPatch, "/api/users/"+disabled.ID, map[string]bool{"disabled": true}).Want(t, http.StatusOK)
+	bad := w.Anonymous()
+	bad.Token = "bad"
+	w.people = []person{
+		{name: "nobody", client: w.Anonymous()},
+		{name: "a bad token", client: bad, refused: true},
+		{name: "a disabled user", client: disabled, role: auth.User, refused: true},
+		{name: "a guest", client: guest, role: auth.Guest},
+		{name: "ada, a user", client: w.ada, role: auth.User},
+		{name: "eve, another user", client: eve, role: auth.User},
+		{name: "an admin", client: w.admin, role: auth.Admin},
+	}
+	return w
+}
+
+// username is the name under which the person's own files are.
+func (p person) username() string {
+	return map[string]string{
+		"a disabled user": "off", "a guest": "gus", "ada, a user": "ada", "eve, another user": "eve", "an admin": "admin",
+	}[p.name]
+}
+
+// walk asks about every target of a row, and compares what must look alike.
+func (w *walker) walk(t *testing.T, p person, row row) {
+	t.Helper()
+	refusals := map[int]localtest.Answer{}
+	for _, target := range w.targets(p, row) {
+		want := wanted(p, row, target)
+		a := w.ask(p, row, target)
+		if a.StatusCode != want {
+			t.Errorf("%s by %s about %s = %s, want %d", row.route, p.name, target.name, a, want)
+			continue
+		}
+		if want < http.StatusBadRequest {
+			if row.changes() {
+				delete(w.files, target.name) // it is another one now
+			}
+			continue
+		}
+		w.wantUntouched(t, row, target)
+		if first, ok := refusals[want]; ok && appearance(first) != appearance(a) {
+			t.Errorf("%s by %s about %s can be told from another refusal:\n%s\n\n%s", row.route, p.name, target.name, appearance(a), appearance(first))
+		}
+		refusals[want] = a
+	}
+}
+
+// wanted is the status that the rules ask for: bad credentials are refused
+// everywhere, and the rest is May's.
+func wanted(p person, row row, target target) int {
+	if row.action == "" {
+		return row.want
+	}
+	if p.refused {
+		return http.StatusUnauthorized
+	}
+	err := auth.Absent(p.subject(), row.action)
+	if target.may != nil {
+		err = auth.May(p.subject(), row.action, *target.may)
+	}
+	if err != nil {
+		return map[fault.Kind]int{
+			fault.Unauthenticated: http.StatusUnauthorized, fault.Forbidden: http.StatusForbidden, fault.NotFound: http.StatusNotFound,
+		}[fault.KindOf(err)]
+	}
+	if row.on == aSpace && target.id != "" && row.method() == http.MethodPut {
+		return http.StatusOK // the file is there
+	}
+	return row.want
+}
+
+// targets returns everything that a row can be about, for a person.
+func (w *walker) targets(p person, row row) []target {
+	w.t.Helper()
+	switch row.on {
+	case oneself:
+		return []target{{name: "oneself", may: &auth.Object{Owner: p.client.ID}}}
+	case allUsers:
+		return []target{{name: "all users", may: &auth.Object{}}}
+	case aUser:
+		id := w.ada.ID
+		if row.method() == http.MethodDelete {
+			id = w.victim()
+		}
+		return []target{
+			{name: "a user", id: id, may: &auth.Object{}},
+			{name: "a user who is not there", id: auth.NewID(w.clock.Now())},
+			{name: "no id", id: "no-id"},
+		}
+	case aFile, aSpace:
+		return w.filesOf(p, row)
+	default:
+		return []target{{name: "nothing"}}
+	}
+}
+
+// filesOf returns the person's own files and another's, private and public, and
+// what is not there.
+func (w *walker) filesOf(p person, row row) []target {
+	w.t.Helper()
+	var all []target
+	owners := []string{"ada"}
+	if own := p.username(); own != "" && own != "ada" {
+		owners = append(owners, own)
+	}
+	if p.username() == "ada" {
+		owners = append(owners, "eve")
+	}
+	for _, owner := range owners {
+		all = append(all, w.file(owner, "private"), w.file(owner, "public"))
+		absent := target{name: "nothing among " + owner + "'s", owner: owner, path: w.newName(), id: auth.NewID(w.clock.Now())}
+		if row.on == aSpace { // the owner's files are there, though no file is
+			absent.id, absent.may = "", all[len(all)-1].may
+		}
+		all = append(all, absent)
+	}
+	return append(all, target{name: "what is nobody's", owner: "nobody", path: "a", id: "no-id"})
+}
+
+// file returns a file of the owner, and makes it where there is none.
+func (w *walker) file(owner, visibility string) target {
+	w.t.Helper()
+	name := owner + "'s " + visibility + " file"
+	if f, ok := w.files[name]; ok {
+		return f
+	}
+	f := target{name: name, owner: owner, path: w.newName()}
+	put := w.admin.Put("/file/"+owner+"/"+f.path, "content")
+	f.id, f.version = put.Field(w.t, "id"), put.Field(w.t, "version_id")
+	w.admin.JSON(http.MethodPatch, "/api/files/"+f.id, map[string]string{"visibility": visibility}).Want(w.t, http.StatusOK)
+	u, err := w.App.Deps.Catalog.UserByName(w.t.Context(), owner)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	f.may = &auth.Object{Owner: u.ID, Public: visibility == "public"}
+	w.files[name] = f
+	return f
+}
+
+func (w *walker) newName() string {
+	w.made++
+	return fmt.Sprintf("n%d", w.made)
+}
+
+// victim returns the id of a user who may be removed.
+func (w *walker) victim() string {
+	w.t.Helper()
+	return w.user(w.newName(), auth.Guest).ID
+}
+
+// ask sends the row's request about the target.
+func (w *walker) ask(p person, row row, target target) localtest.Answer {
+	w.t.Helper()
+	client := p.client
+	if row.action == auth.Logout && p.username() != "" && !p.refused {
+		access, _ := w.tokens(p.username())
+		client = with(client, access) // to be lost
+	}
+	return w.send(client, row, target)
+}
+
+func (w *walker) send(c *localtest.Client, row row, target target) localtest.Answer {
+	w.t.Helper()
+	method, path, _ := strings.Cut(row.route, " ")
+	path = strings.NewReplacer(":id", target.id, ":user", target.owner, "*path", target.path).Replace(path)
+	if row.action == auth.ListFiles {
+		path += "?owner=" + target.owner
+	}
+	body := w.fill(row.body)
+	if method == http.MethodPut || body == "" {
+		return c.Do(method, path, strings.NewReader(body))
+	}
+	return c.Do(method, path, strings.NewReader(body), "Content-Type", "application/json")
+}
+
+// fill fills a row's body in.
+func (w *walker) fill(body string) string {
+	w.t.Helper()
+	if strings.Contains(body, "{refresh}") {
+		_, refresh := w.tokens("ada")
+		return strings.ReplaceAll(body, "{refresh}", refresh)
+	}
+	return strings.NewReplacer("{user}", "ada", "{new}", w.newName()).Replace(body)
+}
+
+// wantUntouched checks that a refusal changed nothing.
+func (w *walker) wantUntouched(t *testing.T, row row, target target) {
+	t.Helper()
+	if !row.changes() || target.may == nil || target.version == "" {
+		return
+	}
+	a := w.admin.Do(http.MethodGet, "/api/files/"+target.id, nil).Want(t, http.StatusOK)
+	if a.Field(t, "path") != target.path || a.Field(t, "version_id") != target.version || a.Field(t, "content_type") != "application/octet-stream" {
+		t.Errorf("%s was refused, and the file is now %s", row.route, a)
+	}
+}

@@ -1,0 +1,217 @@
+package config_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/shared/config"
+)
+
+// field shows one field of a Config as text.
+type field func(config.Config) string
+
+func TestValues(t *testing.T) {
+	addr := field(func(c config.Config) string { return c.Addr })
+	metrics := field(func(c config.Config) string { return c.MetricsAddr })
+	data := field(func(c config.Config) string { return c.Data })
+	blob := field(func(c config.Config) string { return c.Blob.Path })
+	table := field(func(c config.Config) string { return c.Table.Path })
+	keys := field(func(c config.Config) string { return c.Keys.Path })
+	password := field(func(c config.Config) string { return string(c.AdminPassword) })
+	public := field(func(c config.Config) string { return fmt.Sprint(c.PublicURL) })
+	proxies := field(func(c config.Config) string { return fmt.Sprint(c.TrustedProxies) })
+	origins := field(func(c config.Config) string { return fmt.Sprintf("%q", c.CORSOrigins) })
+	level := field(func(c config.Config) string { return c.LogLevel.String() })
+	keep := field(func(c config.Config) string { return c.Keep.String() })
+	stall := field(func(c config.Config) string { return c.Stall.String() })
+	stop := field(func(c config.Config) string { return c.StopTimeout.String() })
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const refused = "refused: "
+	cases := []struct {
+		flag, value string
+		get         field
+		want        string
+	}{
+		{"addr", "127.0.0.1:8080", addr, "127.0.0.1:8080"},
+		{"addr", "127.0.0.1:0", addr, "127.0.0.1:0"},
+		{"addr", ":8080", addr, ":8080"},
+		{"addr", "[::1]:8080", addr, "[::1]:8080"},
+		{"addr", "localhost:http", addr, "localhost:http"},
+		{"addr", "", addr, refused + `"" is not a host:port such as 127.0.0.1:8080`},
+		{"addr", "8080", addr, refused + `"8080" is not a host:port`},
+		{"addr", "127.0.0.1", addr, refused + `"127.0.0.1" is not a host:port`},
+		{"addr", "127.0.0.1:", addr, refused + `"127.0.0.1:" is not a host:port`},
+		{"addr", ":", addr, refused + `":" is not a host:port`},
+		{"addr", "::1:8080", addr, refused + `"::1:8080" is not a host:port`},
+		{"addr", "127.0.0.1:65536", addr, refused + `"127.0.0.1:65536" is not a host:port`},
+		{"addr", "127.0.0.1:-1", addr, refused + `"127.0.0.1:-1" is not a host:port`},
+		{"addr", "http://127.0.0.1:8080", addr, refused + `"http://127.0.0.1:8080" is not a host:port`},
+
+		{"metrics-addr", "", metrics, ""},
+		{"metrics-addr", "127.0.0.1:9090", metrics, "127.0.0.1:9090"},
+		{"metrics-addr", "9090", metrics, refused + `"9090" is not a host:port`},
+
+		{"data", "/srv/sluice", data, "/srv/sluice"},
+		{"data", "/srv/../srv//sluice/", data, "/srv/sluice"},
+		{"data", "below/here", data, filepath.Join(here, "below/here")},
+		{"data", "", data, refused + "a folder is needed"},
+
+		{"blob", "file:///srv/blobs", blob, "/srv/blobs"},
+		{"blob", "file:///srv/my%20blobs", blob, "/srv/my blobs"},
+		{"blob", "FILE:///srv/blobs", blob, "/srv/blobs"},
+		{"blob", "file:/srv/blobs", blob, "/srv/blobs"},
+		{"blob", "/srv/blobs", blob, refused + `scheme "" is not one of: file`},
+		{"blob", "s3://bucket", blob, refused + `scheme "s3" is not one of: file`},
+		{"blob", "bolt:///srv/x", blob, refused + `scheme "bolt" is not one of: file`},
+		{"blob", "file://srv/blobs", blob, refused + "want file:///absolute/path"},
+		{"blob", "file:blobs", blob, refused + "want file:///absolute/path"},
+		{"blob", "file:///srv?sync=no", blob, refused + "want file:///absolute/path"},
+		{"blob", "file:///srv/a#b", blob, refused + "want file:///absolute/path"},
+		{"blob", "file://me@/srv", blob, refused + "want file:///absolute/path"},
+		{"blob", "file:///%zz", blob, refused + "not a URL"},
+		{"table", "bolt:///srv/t.db", table, "/srv/t.db"},
+		{"table", "file:///srv/t.db", table, refused + `scheme "file" is not one of: bolt`},
+		{"keys", "file:///srv/k.json", keys, "/srv/k.json"},
+		{"keys", "ssm:/sluice/keys", keys, refused + `scheme "ssm" is not one of: file`},
+
+		{"admin-password", "correct horse", password, "correct horse"},
+
+		{"public-url", "", public, "<nil>"},
+		{"public-url", "https://files.example.com", public, "https://files.example.com"},
+		{"public-url", "http://10.0.0.1:8080/", public, "http://10.0.0.1:8080"},
+		{"public-url", "files.example.com", public, refused + "want an http or https URL of a host without a path"},
+		{"public-url", "ftp://files.example.com", public, refused + "want an http or https URL"},
+		{"public-url", "https://", public, refused + "want an http or https URL"},
+		{"public-url", "https://files.example.com/sluice", public, refused + "want an http or https URL"},
+		{"public-url", "https://me:pw@files.example.com", public, refused + "want an http or https URL"},
+		{"public-url", "https://files.example.com?a=b", public, refused + "want an http or https URL"},
+		{"public-url", "https://files.example.com#a", public, refused + "want an http or https URL"},
+		{"public-url", "https://files.example.com:port", public, refused + "want an http or https URL"},
+
+		{"trusted-proxies", "", proxies, "[]"},
+		{"trusted-proxies", "10.0.0.1", proxies, "[10.0.0.1/32]"},
+		{"trusted-proxies", "10.1.2.3/8, 2001:db8::1/32 ,::1", proxies, "[10.0.0.0/8 2001:db8::/32 ::1/128]"},
+		{"trusted-proxies", ",10.0.0.1,", proxies, "[10.0.0.1/32]"},
+		{"trusted-proxies", "10.0.0.0/33", proxies, refused + `"10.0.0.0/33" is not an address or a network such as 10.0.0.0/8`},
+		{"trusted-proxies", "10.0.0.1,proxy", proxies, refused + `"proxy" is not an address`},
+		{"trusted-proxies", "10.0.0", proxies, refused + `"10.0.0" is not an address`},
+
+		{"cors-origins", "", origins, "[]"},
+		{"cors-origins", "*", origins, `["*"]`},
+		{"cors-origins", "https://a.example, http://localhost:3000", origins, `["https://a.example" "http://localhost:3000"]`},
+		{"cors-origins", "a.example", origins, refused + "entry 1 is not an origin such as https://app.example.com"},
+		{"cors-origins", "https://a.example/", origins, refused + "entry 1 is not an origin"},
+		{"cors-origins", "https://a.example,https://me:pw@b.example", origins, refused + "entry 2 is not an origin"},
+		{"cors-origins", "null", origins, refused + "entry 1 is not an origin"},
+
+		{"log-level", "debug", level, "DEBUG"},
+		{"log-level", "WARN", level, "WARN"},
+		{"log-level", "error", level, "ERROR"},
+		{"log-level", "", level, refused + `"" is not one of: debug, info, warn, error`},
+		{"log-level", "verbose", level, refused + `"verbose" is not one of`},
+		{"log-level", "4", level, refused + `"4" is not one of`},
+
+		{"keep", "0s", keep, "0s"},
+		{"keep", "36h30m", keep, "36h30m0s"},
+		{"keep", "7d", keep, refused + `"7d" is not a duration such as 30s or 24h`},
+		{"keep", "60", keep, refused + `"60" is not a duration`},
+		{"keep", "-1s", keep, refused + "-1s is too short: at least 0s"},
+		{"stall", "1s", stall, "1s"},
+		{"stall", "999ms", stall, refused + "999ms is too short: at least 1s"},
+		{"stop-timeout", "0s", stop, "0s"},
+		{"stop-timeout", "-1ns", stop, refused + "-1ns is too short: at least 0s"},
+	}
+	for _, c := range cases {
+		conf, err := load(map[string]string{c.flag: c.value}, nil)
+		if why, isRefused := strings.CutPrefix(c.want, refused); isRefused {
+			if err == nil || !strings.HasPrefix(err.Error(), "--"+c.flag+": "+why) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("--%s=%s: the error is %v; want one line that begins with --%[1]s: %s", c.flag, c.value, err, why)
+			}
+			continue
+		}
+		if err != nil || c.get(conf) != c.want {
+			t.Errorf("--%s=%s gives %s, %v; want %s", c.flag, c.value, c.get(conf), err, c.want)
+		}
+	}
+}
+
+func TestCertificateAndKeyBelongTogether(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := pair(t, dir, "a")
+	_, other := pair(t, dir, "b")
+	missing := filepath.Join(dir, "missing.pem")
+	cases := []struct{ name, cert, key, want string }{
+		{"both", cert, key, ""},
+		{"neither", "", "", ""},
+		{"no key", cert, "", "SLUICE_TLS_CERT and SLUICE_TLS_KEY belong together: set both or neither"},
+		{"no certificate", "", key, "SLUICE_TLS_CERT and SLUICE_TLS_KEY belong together: set both or neither"},
+		{"a missing file", missing, key, "SLUICE_TLS_CERT, SLUICE_TLS_KEY: open " + missing + ": no such file or directory"},
+		{"another's key", cert, other, "SLUICE_TLS_CERT, SLUICE_TLS_KEY: tls: private key does not match public key"},
+		{"the wrong way round", key, cert, "SLUICE_TLS_CERT, SLUICE_TLS_KEY: tls: failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched"},
+	}
+	for _, c := range cases {
+		conf, err := load(nil, map[string]string{"SLUICE_TLS_CERT": c.cert, "SLUICE_TLS_KEY": c.key})
+		switch {
+		case c.want == "" && (err != nil || conf.TLSCert != c.cert || conf.TLSKey != c.key):
+			t.Errorf("%s: %q, %q, %v; want them taken", c.name, conf.TLSCert, conf.TLSKey, err)
+		case c.want != "" && (err == nil || err.Error() != c.want):
+			t.Errorf("%s: the error is %v; want %s", c.name, err, c.want)
+		}
+	}
+}
+
+// pair writes a certificate and its key.
+func pair(t *testing.T, dir, name string) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	public, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]*pem.Block{
+		name + "-cert.pem": {Type: "CERTIFICATE", Bytes: public},
+		name + "-key.pem":  {Type: "PRIVATE KEY", Bytes: secret},
+	}
+	for name, block := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, name+"-cert.pem"), filepath.Join(dir, name+"-key.pem")
+}
+
+// What stands where a URL should may hold a password, so no error repeats it.
+func FuzzErrorsShowNoPassword(f *testing.F) {
+	const secret = "hunter2"
+	for _, seed := range []string{"https://me:%s@host", "s3://key:%s@bucket", "file://me:%s@/x", "https://me:%s@host/%%zz", "%s", "://%s", "file:///x?token=%s", "https://a.example,https://me:%s@b", "\x7f%s", ":%s"} {
+		f.Add(strings.ReplaceAll(strings.ReplaceAll(seed, "%s", secret), "%%", "%"))
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		for _, name := range []string{"blob", "table", "keys", "public-url", "cors-origins", "admin-password"} {
+			_, err := load(map[string]string{name: value}, nil)
+			if err != nil && strings.Contains(err.Error(), secret) && !strings.HasPrefix(value, secret+":") {
+				t.Errorf("--%s=%q: the error repeats the value: %v", name, value, err)
+			}
+		}
+	})
+}
