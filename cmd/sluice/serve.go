@@ -87,7 +87,7 @@ func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger
 	}
 	// The admin comes last. A made-up password is shown only once, so nothing
 	// that a setting can spoil may come between its making and its showing.
-	password, err := app.Deps.Accounts.EnsureAdmin(ctx, string(c.AdminPassword))
+	password, err := app.Deps.Accounts.EnsureAdmin(ctx, c.AdminPassword.Reveal())
 	if err != nil {
 		return fmt.Errorf("%s: %w", config.Env("admin-password"), err)
 	}
@@ -154,7 +154,7 @@ func greet(out io.Writer, c config.Config, addr net.Addr, made string) error {
 	shown := "type the password of admin here"
 	heading := ""
 	switch {
-	case made != "" && c.AdminPassword == "":
+	case made != "" && c.AdminPassword.Reveal() == "":
 		shown = made
 		heading = fmt.Sprintf("\nThe user admin was made. Its password, shown only this once:\n\n    %s\n", made)
 	case made != "":

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -37,27 +36,6 @@ type Config struct {
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
 }
 
-// Secret is a value that must not be shown: it prints as ***.
-type Secret string
-
-// String returns *** or, for an empty secret, nothing.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "***"
-}
-
-// Format writes String for every verb of package fmt: %d and its like would
-// show what is inside.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// LogValue is String, for slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalText is String, for every encoder.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // setting is one line of the table below.
 type setting struct {
 	name  string // of the flag; SLUICE_NAME in the environment
@@ -79,7 +57,7 @@ func settings() []setting {
 		{"blob", "", "`URL` of the blob store; file:///folder (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, "file") }},
 		{"table", "", "`URL` of the record store; bolt:///file (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, "bolt") }},
 		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, "file") }},
-		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = Secret(v); return nil }},
+		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = NewSecret(v); return nil }},
 		{"public-url", "", "`URL` under which clients reach this server", func(c *Config, v string) error { return parsePublicURL(&c.PublicURL, v) }},
 		{"trusted-proxies", "", "comma-separated `addresses` or networks of proxies whose X-Forwarded-For is believed", func(c *Config, v string) error { return parsePrefixes(&c.TrustedProxies, v) }},
 		{"cors-origins", "", "comma-separated `origins` whose pages may call the API, such as https://app.example.com", func(c *Config, v string) error { return parseOrigins(&c.CORSOrigins, v) }},

@@ -35,8 +35,12 @@ func TestDefaults(t *testing.T) {
 	want := map[string]any{
 		"Addr": "127.0.0.1:8080", "Data": data, "Blob": "file://" + data + "/blobs", "Table": "bolt://" + data + "/sluice.db",
 		"Keys": "file://" + data + "/keys.json", "LogLevel": slog.LevelInfo, "Keep": 24 * time.Hour, "Stall": 10 * time.Second, "StopTimeout": 30 * time.Second,
+		"AdminPassword": "***", // never shown, not even whether it is there
 	}
 	wantFields(t, got, want)
+	if password := got.AdminPassword.Reveal(); password != "" {
+		t.Errorf("AdminPassword = %q, want none", password)
+	}
 }
 
 // wantFields wants the fields of a Config to be these, and all others zero.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ func TestValues(t *testing.T) {
 	blob := field(func(c config.Config) string { return c.Blob.Path })
 	table := field(func(c config.Config) string { return c.Table.Path })
 	keys := field(func(c config.Config) string { return c.Keys.Path })
-	password := field(func(c config.Config) string { return string(c.AdminPassword) })
+	password := field(func(c config.Config) string { return c.AdminPassword.Reveal() })
 	public := field(func(c config.Config) string { return fmt.Sprint(c.PublicURL) })
 	proxies := field(func(c config.Config) string { return fmt.Sprint(c.TrustedProxies) })
 	origins := field(func(c config.Config) string { return fmt.Sprintf("%q", c.CORSOrigins) })
@@ -207,9 +208,12 @@ func FuzzErrorsShowNoPassword(f *testing.F) {
 		f.Add(strings.ReplaceAll(strings.ReplaceAll(seed, "%s", secret), "%%", "%"))
 	}
 	f.Fuzz(func(t *testing.T, value string) {
+		if u, err := url.Parse(value); err == nil && strings.Contains(u.Scheme, secret) {
+			t.Skip("a scheme is no place for a password")
+		}
 		for _, name := range []string{"blob", "table", "keys", "public-url", "cors-origins", "admin-password"} {
 			_, err := load(map[string]string{name: value}, nil)
-			if err != nil && strings.Contains(err.Error(), secret) && !strings.HasPrefix(value, secret+":") {
+			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("--%s=%q: the error repeats the value: %v", name, value, err)
 			}
 		}
