@@ -334,7 +334,7 @@ func (a *answers) sweepAnUploadUnderWay() {
 	a.App.Janitor.Sweep(a.t.Context())
 	hold.Release()
 	(<-done).Want(a.t, http.StatusConflict)
-	a.admin, a.ada = a.Admin(), a.Login("ada", localtest.Password) // the tokens have expired meanwhile
+	a.admin, a.ada = a.as("admin"), a.as("ada") // the tokens have expired meanwhile
 	a.mine.client = a.admin
 }
 
@@ -364,7 +364,7 @@ func (a *answers) provokeByStalling() {
 // provokeByGuessing tries wrong passwords until it is throttled.
 func (a *answers) provokeByGuessing() {
 	wrong := map[string]string{"username": "gus", "password": "a wrong password"}
-	guest := a.Login("gus", localtest.Password)
+	guest := a.as("gus")
 	for range 20 {
 		a.admin.JSON(http.MethodPost, "/api/login", wrong).Want(a.t, http.StatusUnauthorized)
 	}

@@ -30,7 +30,7 @@ func decode[T validator](s *server, r *request) (T, error) {
 	if mediaType, _, err := mime.ParseMediaType(r.GetHeader("Content-Type")); err != nil || mediaType != "application/json" {
 		return v, fault.New(fault.UnsupportedMedia, "unsupported_media_type", "Send application/json.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(r.Writer, s.body(r), maxJSON))
+	body, err := io.ReadAll(http.MaxBytesReader(r.Writer, s.shortBody(r), maxJSON))
 	if err != nil {
 		return v, bodyError(err)
 	}
@@ -96,21 +96,34 @@ func fieldName(p jsontext.Pointer) string {
 // body returns the request's body, each read of which must bring something
 // within the stall time: progress is what counts, not the whole. The time to
 // answer does not run meanwhile.
-func (s *server) body(r *request) io.ReadCloser {
+func (s *server) body(r *request) *progressBody {
 	control := http.NewResponseController(r.Writer)
 	_ = control.SetWriteDeadline(time.Time{}) // write sets it again
 	return &progressBody{ReadCloser: r.Request.Body, control: control, stall: s.Stall}
+}
+
+// shortBody returns a body that must come whole within the stall time: one of
+// a few bytes that drips would hold a connection for days.
+func (s *server) shortBody(r *request) io.ReadCloser {
+	b := s.body(r)
+	b.until = time.Now().Add(s.Stall)
+	return b
 }
 
 type progressBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	stall   time.Duration
+	until   time.Time // when the whole must have come; zero: no matter
 }
 
 // Read fails with Timeout "body_stalled" when nothing came in time.
 func (b *progressBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(b.stall)) // an edge without a connection has its own limits
+	deadline := b.until
+	if deadline.IsZero() {
+		deadline = time.Now().Add(b.stall)
+	}
+	_ = b.control.SetReadDeadline(deadline) // an edge without a connection has its own limits
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, fault.Wrap(err, fault.Timeout, "body_stalled", "The body stopped coming.")

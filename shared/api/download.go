@@ -30,23 +30,30 @@ func getContent(s *server, r *request) error {
 }
 
 func getFile(s *server, r *request) error {
-	path, err := filePath(r)
+	f, err := s.fileByPath(r, auth.ReadFile)
 	if err != nil {
 		return err
 	}
-	f, err := s.find(r, path)
-	if err := s.may(r, auth.ReadFile, &f, err); err != nil {
-		return err
-	}
-	return s.deliver(r, &f)
+	return s.deliver(r, f)
 }
 
-func (s *server) find(r *request, path string) (catalog.File, error) {
+// fileByPath is fileByID for the user and the path that the URL gives.
+func (s *server) fileByPath(r *request, action auth.Action) (*catalog.File, error) {
+	path, err := filePath(r)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.find(r, path)
+	return f, s.may(r, action, f, err)
+}
+
+func (s *server) find(r *request, path string) (*catalog.File, error) {
 	owner, err := s.Catalog.UserByName(r.Request.Context(), r.Param("user"))
 	if err != nil {
-		return catalog.File{}, err
+		return nil, err
 	}
-	return s.Catalog.FileAt(r.Request.Context(), owner.ID, path)
+	f, err := s.Catalog.FileAt(r.Request.Context(), owner.ID, path)
+	return &f, err
 }
 
 // deliver answers with the file's bytes and notes what became of it.
@@ -69,6 +76,9 @@ func (s *server) deliver(r *request, f *catalog.File) error {
 }
 
 func (s *server) deliveryOptions(r *request) (delivery.Options, error) {
+	if err := checkQuery(r, "disposition"); err != nil {
+		return delivery.Options{}, err
+	}
 	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition"))}
 	switch o.Disposition {
 	case "", disposition.Inline, disposition.Attachment:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"sluice/shared/contract"
 	"sluice/shared/fault"
@@ -100,7 +101,7 @@ func (s *server) writeProblem(r *request, err error) {
 	body, err := json.Marshal(contract.Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: f.Message, Code: f.Code, Field: f.Field, RequestID: r.id,
-	})
+	}, jsontext.AllowInvalidUTF8(true)) // a field may be a stranger's: what is wrong in it is replaced
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}

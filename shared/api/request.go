@@ -38,6 +38,7 @@ type request struct {
 	bytes     int64  // of the file, sent or received
 	err       error  // what was answered, or why the answer broke off
 	panicked  any    // what a handler panicked with
+	count     func(operation, status string, took time.Duration)
 }
 
 const requestKey = "sluice.request"
@@ -59,8 +60,12 @@ func (r *request) address() netip.Addr {
 // observe is around every request: it gives it an id, sets the headers that
 // every answer has, turns a panic into a 500 and writes the log line.
 func (s *server) observe(c *gin.Context) {
-	now := s.Clock()
-	r := &request{Context: c, id: auth.NewID(now), began: time.Now(), operation: "unknown"}
+	defer s.end(s.begin(c))
+	c.Next()
+}
+
+func (s *server) begin(c *gin.Context) *request {
+	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: "unknown", count: s.Metrics.Begin()}
 	c.Set(requestKey, r)
 	setDefaults(c.Writer.Header(), r.id)
 	if c.Request.ContentLength != 0 {
@@ -68,20 +73,21 @@ func (s *server) observe(c *gin.Context) {
 		// reads it renews the deadline, and its end lifts it.
 		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(s.Stall)) // an edge without a connection has its own limits
 	}
-	end := s.Metrics.Begin()
-	defer func() {
-		r.panicked = recover()
-		if r.panicked != nil {
-			s.answerPanic(r)
-		}
-		took := time.Since(r.began)
-		end(r.operation, strconv.Itoa(c.Writer.Status()), took)
-		s.log(r, took)
-		if r.panicked != nil {
-			panic(http.ErrAbortHandler) // the answer is not whole: let no client take it for that
-		}
-	}()
-	c.Next()
+	return r
+}
+
+// end is deferred, so that it can recover.
+func (s *server) end(r *request) {
+	r.panicked = recover()
+	if r.panicked != nil {
+		s.answerPanic(r)
+	}
+	took := time.Since(r.began)
+	r.count(r.operation, strconv.Itoa(r.Writer.Status()), took)
+	s.log(r, took)
+	if r.panicked != nil {
+		panic(http.ErrAbortHandler) // the answer is not whole: let no client take it for that
+	}
 }
 
 // setDefaults sets what every answer has; a delivery replaces some of it.

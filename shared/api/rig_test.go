@@ -25,6 +25,7 @@ import (
 	"sluice/shared/auth"
 	"sluice/shared/blob"
 	"sluice/shared/blob/blobtest"
+	"sluice/shared/catalog"
 	"sluice/shared/config"
 	"sluice/shared/contract/contracttest"
 	"sluice/shared/table"
@@ -51,26 +52,63 @@ func openRig(t *testing.T, edits ...func(*config.Config)) *rig {
 		Table: func(d table.Driver) table.Driver { r.table.Driver = d; return r.table },
 	}, edits...)
 	r.Transport = r.checker.Transport
-	r.admin = r.Admin()
+	r.admin = r.as(account.AdminName)
 	return r
 }
 
-// user makes a user and logs in as that user.
+// user makes a user with the password of all users here, and returns them as a
+// client. Nothing is hashed for it.
 func (r *rig) user(name string, role auth.Role) *localtest.Client {
 	r.t.Helper()
-	_, err := r.App.Deps.Accounts.CreateUser(r.t.Context(), account.NewUser{Username: name, Password: localtest.Password, Role: role})
+	records := r.App.Deps.Catalog
+	admin, err := records.UserByName(r.t.Context(), account.AdminName)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return r.Login(name, localtest.Password)
+	_, err = records.CreateUser(r.t.Context(), catalog.User{ID: auth.NewID(r.clock.Now()), Username: name, Role: role, Password: admin.Password})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.as(name)
 }
 
-// tokens logs in and returns both tokens.
+// as begins a login of a user.
+func (r *rig) as(username string) *localtest.Client {
+	r.t.Helper()
+	access, _ := r.tokens(username)
+	u, err := r.App.Deps.Catalog.UserByName(r.t.Context(), username)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	c := r.Anonymous()
+	c.Token, c.ID = access, u.ID
+	return c
+}
+
+// tokens begins a login of a user and returns both its tokens. It takes no
+// password, so it costs no hash.
 func (r *rig) tokens(username string) (access, refresh string) {
 	r.t.Helper()
-	a := r.Anonymous().JSON(http.MethodPost, "/api/login", map[string]string{"username": username, "password": localtest.Password})
-	a.Want(r.t, http.StatusOK)
-	return a.Field(r.t, "access_token"), a.Field(r.t, "refresh_token")
+	accounts, now := r.App.Deps.Accounts, r.clock.Now()
+	u, err := accounts.Catalog.UserByName(r.t.Context(), username)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	l := catalog.Login{
+		ID: auth.NewID(now), UserID: u.ID, Epoch: u.Epoch, Generation: 1, RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(account.RefreshLifetime),
+	}
+	if err := accounts.Catalog.CreateLogin(r.t.Context(), l); err != nil {
+		r.t.Fatal(err)
+	}
+	access, _, err = accounts.Signer.SignAccess(u.ID, l.ID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	refresh, _, err = accounts.Signer.SignRefresh(u.ID, l.ID, l.Generation, account.RefreshLifetime)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return access, refresh
 }
 
 // with returns the client with another access token.

@@ -17,7 +17,7 @@ const cacheSize = 10_000
 // that this process never reads what it knows to be replaced.
 type cache[V any] struct {
 	now     func() time.Time
-	entries *lru.Cache[string, entry[V]]
+	entries *lru.Cache[string, *entry[V]]
 	flights singleflight.Group
 
 	mu      sync.Mutex
@@ -30,7 +30,7 @@ type entry[V any] struct {
 }
 
 func newCache[V any](now func() time.Time) *cache[V] {
-	entries, err := lru.New[string, entry[V]](cacheSize)
+	entries, err := lru.New[string, *entry[V]](cacheSize)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -48,7 +48,7 @@ func (c *cache[V]) get(ctx context.Context, key string, load func(context.Contex
 		began, before := c.now(), c.count()
 		v, err := load(context.WithoutCancel(ctx))
 		if err == nil {
-			c.keep(key, entry[V]{v, began}, before)
+			c.keep(key, &entry[V]{v, began}, before)
 		}
 		return v, err
 	})
@@ -62,7 +62,7 @@ func (c *cache[V]) count() uint64 {
 	return c.forgets
 }
 
-func (c *cache[V]) keep(key string, e entry[V], before uint64) {
+func (c *cache[V]) keep(key string, e *entry[V], before uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forgets == before {

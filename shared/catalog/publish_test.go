@@ -104,10 +104,11 @@ func TestPublicationsAtOnceKeepOneVersion(t *testing.T) {
 	const publishers = 500
 	begun := s.beginAll(slices.Repeat([]string{"a"}, publishers))
 	created := make([]bool, publishers)
+	servers := []*catalog.Catalog{s.Catalog, s.another()}
 	var wg sync.WaitGroup
 	for i, u := range begun {
 		wg.Go(func() {
-			_, made, err := s.Publish(t.Context(), u, catalog.Content{Size: int64(i)}, nil)
+			_, made, err := servers[i%2].Publish(t.Context(), u, catalog.Content{Size: int64(i)}, nil)
 			if created[i] = made; err != nil {
 				t.Errorf("publish: %v", err)
 			}
@@ -117,7 +118,7 @@ func TestPublicationsAtOnceKeepOneVersion(t *testing.T) {
 	if n := count(created); n != 1 {
 		t.Errorf("%d publications made the file, want 1", n)
 	}
-	f, err := s.FileAt(t.Context(), s.owner, "a")
+	f, err := s.another().FileAt(t.Context(), s.owner, "a")
 	if err != nil {
 		t.Fatal(err)
 	}

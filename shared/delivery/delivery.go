@@ -4,7 +4,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -45,35 +44,43 @@ type Outcome struct {
 // to answer. One that comes later leaves the body short: the caller must
 // abort the connection, so that the client can tell.
 func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f *catalog.File, o Options) (Outcome, error) {
+	b, err := s.prepare(w.Header(), r, f, o)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if b.parts == nil {
+		w.WriteHeader(b.status)
+		return Outcome{Status: b.status, Complete: true}, nil
+	}
+	defer closeAll(b.parts)
+	sent, err := s.send(w, r, b, o.Allowed)
+	return Outcome{Status: b.status, Bytes: sent, Complete: err == nil}, err
+}
+
+// prepare decides the answer, opens what it carries and sets its header.
+// Every part is opened before the header goes out, so that a failing store is
+// a clean error.
+func (s *Service) prepare(h http.Header, r *http.Request, f *catalog.File, o Options) (*body, error) {
 	rep := byterange.Representation{ETag: f.Version.ETag, LastModified: s.lastModified(f), Size: f.Version.Size}
 	verdict := byterange.Evaluate(r.Method, r.Header, rep)
 	switch verdict.Status {
 	case http.StatusPreconditionFailed:
-		return Outcome{}, fault.New(fault.PreconditionFailed, "precondition_failed", "The file is no longer the one the condition names.")
+		return nil, fault.New(fault.PreconditionFailed, "precondition_failed", "The file is no longer the one the condition names.")
 	case http.StatusRequestedRangeNotSatisfiable:
-		w.Header().Set("Content-Range", byterange.Unsatisfied(rep.Size))
-		return Outcome{}, fault.Newf(fault.RangeNotSatisfiable, "range_not_satisfiable", "The file has %d bytes, and the range asks for none of them.", rep.Size)
+		h.Set("Content-Range", byterange.Unsatisfied(rep.Size))
+		return nil, fault.Newf(fault.RangeNotSatisfiable, "range_not_satisfiable", "The file has %d bytes, and the range asks for none of them.", rep.Size)
 	case http.StatusNotModified:
-		s.setValidators(w.Header(), f, rep)
-		w.WriteHeader(http.StatusNotModified)
-		return Outcome{Status: verdict.Status, Complete: true}, nil
+		setValidators(h, f, rep)
+		return &body{status: verdict.Status}, nil
 	}
-	p := plan(verdict, f)
-	if r.Method == http.MethodHead {
-		s.setHeaders(w.Header(), f, rep, p, o)
-		w.WriteHeader(verdict.Status)
-		return Outcome{Status: verdict.Status, Complete: true}, nil
+	b := plan(verdict, f)
+	if r.Method != http.MethodHead {
+		if err := s.open(r.Context(), &f.Version, b); err != nil {
+			return nil, err
+		}
 	}
-	// Every part is opened before the header goes out, so that a failing
-	// store is a clean error.
-	parts, err := s.open(r.Context(), &f.Version, p)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer closeAll(parts)
-	s.setHeaders(w.Header(), f, rep, p, o)
-	sent, err := s.send(w, r, p, parts, o.Allowed)
-	return Outcome{Status: verdict.Status, Bytes: sent, Complete: err == nil}, err
+	setHeaders(h, f, rep, b, o)
+	return b, nil
 }
 
 // lastModified is the version's date, or zero while it lies ahead: RFC 9110
@@ -91,6 +98,7 @@ func (s *Service) lastModified(f *catalog.File) time.Time {
 type body struct {
 	status      int
 	ranges      []byterange.Range
+	parts       []*blob.Reader       // of the ranges; nil where none is sent
 	multipart   *byterange.Multipart // nil unless several
 	contentType string
 	length      int64 // of everything
@@ -109,17 +117,19 @@ func plan(v byterange.Verdict, f *catalog.File) *body {
 	}
 }
 
-func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) ([]*blob.Reader, error) {
+// open opens the parts of b.
+func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) error {
 	parts := make([]*blob.Reader, 0, len(b.ranges))
 	for _, r := range b.ranges {
 		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, "")
 		if err != nil {
 			closeAll(parts)
-			return nil, missing(err)
+			return missing(err)
 		}
 		parts = append(parts, part)
 	}
-	return parts, nil
+	b.parts = parts
+	return nil
 }
 
 // missing turns "no such blob" into a fault of the store: the record said
@@ -139,7 +149,7 @@ func closeAll(parts []*blob.Reader) {
 
 // setValidators sets what every answer about a version carries: validators,
 // what caches may do, and for what is not plainly safe to show a sandbox.
-func (s *Service) setValidators(h http.Header, f *catalog.File, rep byterange.Representation) {
+func setValidators(h http.Header, f *catalog.File, rep byterange.Representation) {
 	h.Set("ETag", rep.ETag)
 	h.Set("Cache-Control", cacheControl(f))
 	if !rep.LastModified.IsZero() {
@@ -160,8 +170,8 @@ func cacheControl(f *catalog.File) string {
 	return "private, no-cache"
 }
 
-func (s *Service) setHeaders(h http.Header, f *catalog.File, rep byterange.Representation, b *body, o Options) {
-	s.setValidators(h, f, rep)
+func setHeaders(h http.Header, f *catalog.File, rep byterange.Representation, b *body, o Options) {
+	setValidators(h, f, rep)
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Content-Type", b.contentType)
 	h.Set("Content-Length", strconv.FormatInt(b.length, 10))
@@ -186,6 +196,3 @@ func setDisposition(h http.Header, f *catalog.File, asked disposition.Type) {
 	}
 	h.Set("Content-Disposition", disposition.Format(asked, f.Name()))
 }
-
-// ErrRevoked is why a delivery was ended when Options.Allowed refused it.
-var ErrRevoked = errors.New("no longer allowed")

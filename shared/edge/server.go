@@ -94,8 +94,9 @@ func (s *Server) newServer(running *sync.WaitGroup) *http.Server {
 }
 
 func (s *Server) listen(server *http.Server, ln net.Listener) error {
+	ln = &socket.Listener{Listener: ln}
 	if s.Certificate != nil {
 		return server.ServeTLS(ln, "", "")
 	}
-	return server.Serve(&socket.Listener{Listener: ln})
+	return server.Serve(ln)
 }

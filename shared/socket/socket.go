@@ -6,8 +6,10 @@ package socket
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 )
 
@@ -34,14 +36,18 @@ type Socket struct {
 
 	buffers  *sync.Pool
 	gathered *bytes.Buffer // nil unless Gather runs
+	trying   bool          // Try runs
 }
 
 type key struct{}
 
-// With returns a context that carries conn where it is a Socket; an edge calls
-// it for each connection. What writes to another connection, such as one of
-// TLS, is not what its socket carries.
+// With returns a context that carries the Socket of conn, or under conn where
+// that is a connection of TLS; an edge calls it for each connection. Under TLS
+// a Socket only tells of progress: what is written there belongs to TLS.
 func With(ctx context.Context, conn net.Conn) context.Context {
+	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = over.NetConn()
+	}
 	if s, ok := conn.(*Socket); ok {
 		return context.WithValue(ctx, key{}, s)
 	}
@@ -56,22 +62,43 @@ func Of(ctx context.Context) *Socket {
 
 // Gather runs f and sends what f wrote in one piece: one packet and one call
 // of the system for a header and a small body. It is kept in memory until
-// then. An error of f is returned, and nothing is sent.
+// then. An error of f is returned, and nothing is sent, now or later: the
+// connection is closed, since a part of an answer is lost.
 func (s *Socket) Gather(f func() error) error {
 	buf, ok := s.buffers.Get().(*bytes.Buffer)
 	if !ok {
 		buf = new(bytes.Buffer)
 	}
-	defer s.buffers.Put(buf)
 	buf.Reset()
+	whole := false
+	defer func() { // after a panic too, when net/http still writes what it holds
+		s.gathered = nil
+		if !whole {
+			_ = s.TCPConn.Close() // f's error or panic is what is told
+		}
+		s.buffers.Put(buf)
+	}()
 	s.gathered = buf
-	err := f()
-	s.gathered = nil
-	if err != nil {
+	if err := f(); err != nil {
 		return err
 	}
-	_, err = s.TCPConn.Write(buf.Bytes())
+	whole = true
+	_, err := s.TCPConn.Write(buf.Bytes())
 	return err
+}
+
+// ErrFull is the error of a copy within Try that stopped because the socket
+// took no more.
+var ErrFull = errors.New("socket: full")
+
+// Try runs f, in which ReadFrom of a file does not wait for the client: it
+// copies what the socket takes at once and fails with ErrFull where that is
+// not all. The copy can go on where it stopped. WaitWritable tells when. On a
+// system that cannot copy so, ReadFrom waits as ever.
+func (s *Socket) Try(f func() (int64, error)) (int64, error) {
+	s.trying = true
+	defer func() { s.trying = false }()
+	return f()
 }
 
 // Write implements io.Writer.
@@ -82,10 +109,16 @@ func (s *Socket) Write(p []byte) (int, error) {
 	return s.TCPConn.Write(p)
 }
 
-// ReadFrom implements io.ReaderFrom. It copies a file in the kernel.
+// ReadFrom implements io.ReaderFrom. It copies an *io.LimitedReader over an
+// *os.File in the kernel.
 func (s *Socket) ReadFrom(r io.Reader) (int64, error) {
 	if s.gathered != nil {
 		return s.gathered.ReadFrom(r)
+	}
+	if limited, ok := r.(*io.LimitedReader); ok && s.trying {
+		if file, ok := limited.R.(*os.File); ok {
+			return s.copyFile(limited, file)
+		}
 	}
 	return s.TCPConn.ReadFrom(r)
 }
