@@ -48,27 +48,27 @@ func request(addr, path, token string) []byte {
 
 // fetch gets a file and drops it where it arrives: MSG_TRUNC takes bytes out of
 // the socket without copying them, so that the client costs the server little.
-func fetch(addr string, request []byte) (int64, error) {
+func fetch(addr string, request []byte) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer conn.Close()
 	if _, err := conn.Write(request); err != nil {
-		return 0, err
+		return err
 	}
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return 0, errors.New(resp.Status)
+		return errors.New(resp.Status)
 	}
 	got := int64(r.Buffered())
 	raw, err := conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	buf := make([]byte, 1<<20)
 	for got < resp.ContentLength {
@@ -79,14 +79,14 @@ func fetch(addr string, request []byte) (int64, error) {
 			return !errors.Is(readErr, syscall.EAGAIN)
 		})
 		if err := errors.Join(err, readErr); err != nil {
-			return got, err
+			return err
 		}
 		if n == 0 {
-			return got, io.ErrUnexpectedEOF
+			return io.ErrUnexpectedEOF
 		}
 		got += int64(n)
 	}
-	return got, nil
+	return nil
 }
 
 // fetchAll has clients fetch the file at once, one after the other's end as
@@ -98,7 +98,7 @@ func fetchAll(addr string, request []byte, clients int, size, total int64) (floa
 	for range clients {
 		go func() {
 			for range each {
-				if _, err := fetch(addr, request); err != nil {
+				if err := fetch(addr, request); err != nil {
 					errs <- err
 					return
 				}

@@ -24,10 +24,6 @@ type settings struct {
 }
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == ginPeer {
-		serveGin()
-		return
-	}
 	var s settings
 	flag.IntVar(&s.rounds, "rounds", 7, "rounds of each comparison")
 	flag.Int64Var(&s.large, "large", 1<<30, "bytes of the large file")
@@ -36,7 +32,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, s); err != nil {
+	measure := run
+	if flag.Arg(0) == ginPeer {
+		measure = func(context.Context, settings) error { return serveGin() }
+	}
+	if err := measure(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -108,7 +108,7 @@ func observeSlow(p *process, readers []net.Conn, small []byte) (waits []time.Dur
 			next = next.Add(slowPause)
 		}
 		began := time.Now()
-		if _, err := fetch(p.addr, small); err != nil {
+		if err := fetch(p.addr, small); err != nil {
 			return nil, 0, err
 		}
 		waits = append(waits, time.Since(began))

@@ -84,14 +84,13 @@ func startGin(ctx context.Context) (*process, error) {
 }
 
 // serveGin is the peer: one route, no middleware, no log.
-func serveGin() {
+func serveGin() error {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.GET("/", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	ln, err := net.Listen("tcp", os.Getenv("BENCH_ADDR"))
-	if err == nil {
-		err = http.Serve(ln, engine) //nolint:gosec // a peer to measure against
+	if err != nil {
+		return err
 	}
-	fmt.Fprintln(os.Stderr, "gin peer:", err)
-	os.Exit(1)
+	return http.Serve(ln, engine) //nolint:gosec // a peer to measure against
 }

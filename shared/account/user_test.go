@@ -10,8 +10,6 @@ import (
 	"sluice/shared/fault"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 func (s *service) disable(id string, disabled bool) {
 	s.t.Helper()
 	if _, err := s.ChangeUser(s.t.Context(), account.Identity{}, id, account.UserChange{Disabled: &disabled}); err != nil {
@@ -108,7 +106,7 @@ func TestANewPasswordEndsTheOtherLogins(t *testing.T) {
 	own, other := s.login("ada", password), s.login("ada", password)
 	own = s.refresh(own.Refresh)
 	const next = "another password"
-	if _, err := s.ChangeProfile(t.Context(), s.identity(own.Access), account.ProfileChange{Password: ptr(next), OldPassword: ptr(password)}); err != nil {
+	if _, err := s.ChangeProfile(t.Context(), s.identity(own.Access), account.ProfileChange{Password: new(next), OldPassword: new(password)}); err != nil {
 		t.Fatal(err)
 	}
 	s.wantGood("the login that changed it", own)
@@ -129,10 +127,10 @@ func TestANewPasswordNeedsTheOldOne(t *testing.T) {
 		kind   fault.Kind
 		code   string
 	}{
-		{"without the old one", account.ProfileChange{Password: ptr("another password")}, fault.Invalid, "invalid_field"},
-		{"with a wrong one", account.ProfileChange{Password: ptr("another password"), OldPassword: ptr("a wrong password")}, fault.Forbidden, "wrong_password"},
-		{"too short", account.ProfileChange{Password: ptr("short"), OldPassword: ptr(password)}, fault.Invalid, "invalid_field"},
-		{"with a bad display name", account.ProfileChange{Password: ptr("another password"), OldPassword: ptr(password), DisplayName: ptr("\n")}, fault.Invalid, "invalid_field"},
+		{"without the old one", account.ProfileChange{Password: new("another password")}, fault.Invalid, "invalid_field"},
+		{"with a wrong one", account.ProfileChange{Password: new("another password"), OldPassword: new("a wrong password")}, fault.Forbidden, "wrong_password"},
+		{"too short", account.ProfileChange{Password: new("short"), OldPassword: new(password)}, fault.Invalid, "invalid_field"},
+		{"with a bad display name", account.ProfileChange{Password: new("another password"), OldPassword: new(password), DisplayName: new("\n")}, fault.Invalid, "invalid_field"},
 	} {
 		_, err := s.ChangeProfile(t.Context(), i, c.change)
 		wantFault(t, "a new password "+c.what, err, c.kind, c.code)
@@ -146,13 +144,13 @@ func TestOldPasswordsAreThrottled(t *testing.T) {
 	s := open(t)
 	s.user("ada", auth.User)
 	i := s.identity(s.login("ada", password).Access)
-	change := account.ProfileChange{Password: ptr("another password"), OldPassword: ptr("a wrong password")}
+	change := account.ProfileChange{Password: new("another password"), OldPassword: new("a wrong password")}
 	s.spend("ada", 18)
 	for range 2 {
 		_, err := s.ChangeProfile(t.Context(), i, change)
 		wantFault(t, "a wrong old password", err, fault.Forbidden, "wrong_password")
 	}
-	change.OldPassword = ptr(password)
+	change.OldPassword = new(password)
 	_, err := s.ChangeProfile(t.Context(), i, change)
 	wantFault(t, "the right one after 20 wrong ones", err, fault.TooManyRequests, "login_throttled")
 	_, err = s.Login(t.Context(), "ada", password, home)
@@ -168,7 +166,7 @@ func TestOfTwoNewPasswordsAtOnceOneHolds(t *testing.T) {
 	var wg sync.WaitGroup
 	for n, next := range passwords {
 		wg.Go(func() {
-			_, outcomes[n] = s.ChangeProfile(t.Context(), identities[n], account.ProfileChange{Password: &next, OldPassword: ptr(password)})
+			_, outcomes[n] = s.ChangeProfile(t.Context(), identities[n], account.ProfileChange{Password: &next, OldPassword: new(password)})
 		})
 	}
 	wg.Wait()
@@ -187,7 +185,7 @@ func TestAnAdminsResetEndsEveryLogin(t *testing.T) {
 	s := open(t)
 	u := s.user("ada", auth.User)
 	tokens := s.login("ada", password)
-	if _, err := s.ChangeUser(t.Context(), account.Identity{}, u.ID, account.UserChange{Password: ptr("another password")}); err != nil {
+	if _, err := s.ChangeUser(t.Context(), account.Identity{}, u.ID, account.UserChange{Password: new("another password")}); err != nil {
 		t.Fatal(err)
 	}
 	s.wantEnded("a login of before", tokens)
@@ -211,7 +209,7 @@ func TestARoleHoldsAtOnce(t *testing.T) {
 	s := open(t)
 	u := s.user("ada", auth.User)
 	tokens := s.login("ada", password)
-	if _, err := s.ChangeUser(t.Context(), account.Identity{}, u.ID, account.UserChange{Role: ptr(auth.Guest)}); err != nil {
+	if _, err := s.ChangeUser(t.Context(), account.Identity{}, u.ID, account.UserChange{Role: new(auth.Guest)}); err != nil {
 		t.Fatal(err)
 	}
 	if i := s.identity(tokens.Access); i.Subject().Role != auth.Guest {
@@ -224,13 +222,13 @@ func TestAnAdminIsAlwaysLeft(t *testing.T) {
 	u := s.user("root", auth.Admin)
 	self := account.Identity{User: u}
 	for what, change := range map[string]account.UserChange{
-		"disable": {Disabled: ptr(true)}, "demote to user": {Role: ptr(auth.User)}, "demote to guest": {Role: ptr(auth.Guest)},
+		"disable": {Disabled: new(true)}, "demote to user": {Role: new(auth.User)}, "demote to guest": {Role: new(auth.Guest)},
 	} {
 		_, err := s.ChangeUser(t.Context(), self, u.ID, change)
 		wantFault(t, what+" oneself", err, fault.Conflict, "own_account")
 	}
 	wantFault(t, "delete oneself", s.DeleteUser(t.Context(), self, u.ID), fault.Conflict, "own_account")
-	if _, err := s.ChangeUser(t.Context(), self, u.ID, account.UserChange{DisplayName: ptr("Root"), Role: ptr(auth.Admin), Disabled: ptr(false)}); err != nil {
+	if _, err := s.ChangeUser(t.Context(), self, u.ID, account.UserChange{DisplayName: new("Root"), Role: new(auth.Admin), Disabled: new(false)}); err != nil {
 		t.Errorf("changing one's display name: %v", err)
 	}
 	s.login("root", password)
@@ -245,7 +243,7 @@ func TestADeletedUserIsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantEnded("a deleted user", tokens)
-	_, err := s.ChangeProfile(t.Context(), i, account.ProfileChange{DisplayName: ptr("Ada")})
+	_, err := s.ChangeProfile(t.Context(), i, account.ProfileChange{DisplayName: new("Ada")})
 	wantFault(t, "a change of a deleted user", err, fault.Unauthenticated, "login_ended")
 	s.user("ada", auth.User)
 	s.wantEnded("a deleted user whose name is taken again", tokens)

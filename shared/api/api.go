@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/rs/cors"
 
 	"sluice/shared/account"
 	"sluice/shared/auth"
@@ -81,16 +82,19 @@ type route struct {
 }
 
 // server is an app at work.
-type server struct{ Deps }
+type server struct {
+	Deps
+
+	cors *cors.Cors // nil: no page of another origin may see anything
+}
 
 func newEngine(d Deps, routes []route) *gin.Engine {
-	s := &server{d}
+	s := &server{d, newCORS(d.CORSOrigins)}
 	gin.SetMode(gin.ReleaseMode) // else it prints to standard output
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	s.trustProxies(engine)
-	engine.Use(s.observe, s.cors())
 	for _, r := range routes {
 		engine.Handle(r.method, r.path, s.run(r))
 	}
@@ -112,22 +116,28 @@ func (s *server) trustProxies(engine *gin.Engine) {
 	}
 }
 
-// run makes a route a Gin handler.
+// run makes a route a Gin handler, the only one of its chain.
 func (s *server) run(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		req := requestOf(c)
-		req.operation = r.operation
-		err := s.admit(req)
-		if err == nil {
-			err = s.identify(req, r.access)
+		req := s.begin(c, r.operation)
+		defer s.end(req)
+		if s.preflight(req) {
+			return
 		}
-		if err == nil {
-			err = r.handle(s, req)
-		}
-		if err != nil {
+		if err := s.answer(req, r); err != nil {
 			s.fail(req, err)
 		}
 	}
+}
+
+func (s *server) answer(req *request, r route) error {
+	if err := s.admit(req); err != nil {
+		return err
+	}
+	if err := s.identify(req, r.access); err != nil {
+		return err
+	}
+	return r.handle(s, req)
 }
 
 // admit refuses new work while the server stops. It still says that it lives,

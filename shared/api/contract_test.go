@@ -187,7 +187,8 @@ func (a *answers) provokeByBodies() {
 			continue
 		}
 		target := a.targets(a.mine, row)[0]
-		path := strings.Replace(row.route[strings.Index(row.route, "/"):], ":id", target.id, 1)
+		_, route, _ := strings.Cut(row.route, "/")
+		path := strings.Replace("/"+route, ":id", target.id, 1)
 		for _, c := range []struct {
 			body, contentType string
 			want              int
@@ -219,7 +220,7 @@ func (a *answers) provokeByBodies() {
 
 // provokeByStores makes the stores fail. Caches are too old to help them.
 func (a *answers) provokeByStores() {
-	broken := tableFault{table.Unknown}
+	broken := tableError{table.Unknown}
 	for _, row := range rows {
 		if o := a.operation(row); !slices.Contains(o.Statuses, http.StatusInternalServerError) || row.action == "" && row.body == "" {
 			continue
@@ -241,7 +242,7 @@ func (a *answers) provokeByStores() {
 		}
 		target := a.targets(a.mine, row)[0]
 		row.body = a.fill(row.body)
-		a.table.fail(nil, tableFault{table.Full})
+		a.table.fail(nil, tableError{table.Full})
 		a.send(a.admin, row, target).Want(a.t, http.StatusInsufficientStorage)
 		a.table.fail(nil, nil)
 	}

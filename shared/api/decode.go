@@ -99,7 +99,7 @@ func fieldName(p jsontext.Pointer) string {
 func (s *server) body(r *request) *progressBody {
 	control := http.NewResponseController(r.Writer)
 	_ = control.SetWriteDeadline(time.Time{}) // write sets it again
-	return &progressBody{ReadCloser: r.Request.Body, control: control, stall: s.Stall}
+	return &progressBody{ReadCloser: r.Request.Body, control: control, stall: s.Stall, http2: r.Request.ProtoMajor > 1}
 }
 
 // shortBody returns a body that must come whole within the stall time: one of
@@ -115,6 +115,7 @@ type progressBody struct {
 	control *http.ResponseController
 	stall   time.Duration
 	until   time.Time // when the whole must have come; zero: no matter
+	http2   bool
 }
 
 // Read fails with Timeout "body_stalled" when nothing came in time.
@@ -127,6 +128,11 @@ func (b *progressBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, fault.Wrap(err, fault.Timeout, "body_stalled", "The body stopped coming.")
+	}
+	if err == nil && b.http2 {
+		// Over HTTP/2 a deadline ends the body even while nobody reads, which
+		// would make a slow disk a client that stalls.
+		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

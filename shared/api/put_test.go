@@ -365,7 +365,7 @@ func TestNothingIsKeptWhereTheRecordsFail(t *testing.T) {
 	done := make(chan localtest.Answer)
 	go func() { done <- r.admin.Do(http.MethodPut, "/file/admin/a", strings.NewReader("x")) }()
 	<-hold.Reached()
-	r.table.fail(nil, tableFault{table.Unknown})
+	r.table.fail(nil, tableError{table.Unknown})
 	hold.Release()
 	(<-done).Want(t, http.StatusInternalServerError)
 	r.table.fail(nil, nil)

@@ -41,13 +41,6 @@ type request struct {
 	count     func(operation, status string, took time.Duration)
 }
 
-const requestKey = "sluice.request"
-
-func requestOf(c *gin.Context) *request {
-	r, _ := c.MustGet(requestKey).(*request)
-	return r
-}
-
 // subject is who asks, as May takes it.
 func (r *request) subject() auth.Subject { return r.identity.Subject() }
 
@@ -57,18 +50,12 @@ func (r *request) address() netip.Addr {
 	return a.Unmap()
 }
 
-// observe is around every request: it gives it an id, sets the headers that
-// every answer has, turns a panic into a 500 and writes the log line.
-func (s *server) observe(c *gin.Context) {
-	defer s.end(s.begin(c))
-	c.Next()
-}
-
-func (s *server) begin(c *gin.Context) *request {
-	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: "unknown", count: s.Metrics.Begin()}
-	c.Set(requestKey, r)
+// begin gives a request an id and sets the headers that every answer has. end
+// must be deferred.
+func (s *server) begin(c *gin.Context, operation string) *request {
+	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
 	setDefaults(c.Writer.Header(), r.id)
-	if c.Request.ContentLength != 0 {
+	if c.Request.ContentLength != 0 && c.Request.ProtoMajor == 1 {
 		// net/http reads on by itself where no handler wanted the body. Who
 		// reads it renews the deadline, and its end lifts it.
 		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(s.Stall)) // an edge without a connection has its own limits
@@ -76,7 +63,7 @@ func (s *server) begin(c *gin.Context) *request {
 	return r
 }
 
-// end is deferred, so that it can recover.
+// end turns a panic into a 500 and writes the log line.
 func (s *server) end(r *request) {
 	r.panicked = recover()
 	if r.panicked != nil {
@@ -117,7 +104,7 @@ func (s *server) answerPanic(r *request) {
 // log writes the one line of a request. It holds ids and the route's name, and
 // never a path, a query or a header, which may hold secrets.
 func (s *server) log(r *request, took time.Duration) {
-	attrs := []slog.Attr{
+	attrs := append(make([]slog.Attr, 0, 11), // as many as there can be
 		slog.String("request_id", r.id),
 		slog.String("method", r.Request.Method),
 		slog.String("operation", r.operation),
@@ -125,8 +112,8 @@ func (s *server) log(r *request, took time.Duration) {
 		slog.Int64("bytes", r.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("client", r.ClientIP()),
-	}
-	for _, a := range []slog.Attr{
+	)
+	for _, a := range [...]slog.Attr{
 		slog.String("user_id", r.identity.User.ID), slog.String("file_id", r.file), slog.String("event", r.event),
 	} {
 		if a.Value.String() != "" {
@@ -135,7 +122,7 @@ func (s *server) log(r *request, took time.Duration) {
 	}
 	level := slog.LevelInfo
 	if r.err != nil {
-		attrs = append(attrs, slog.String("error", withoutField(r.err)))
+		attrs = append(attrs, slog.String("error", r.err.Error()))
 		if r.Writer.Status() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
@@ -143,37 +130,32 @@ func (s *server) log(r *request, took time.Duration) {
 	s.Log.LogAttrs(r.Request.Context(), level, "request", attrs...)
 }
 
-// withoutField words an error for the log. A field may be of the client's own
-// making, such as one that is not in the contract; the answer names it, and
-// the log does not.
-func withoutField(err error) string {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Field == "" {
-		return err.Error()
+// newCORS answers preflights and tells browsers what pages of the origins may
+// see. It is nil without origins.
+func newCORS(origins []string) *cors.Cors {
+	if len(origins) == 0 {
+		return nil
 	}
-	c := *f
-	c.Field = ""
-	return c.Error()
-}
-
-// cors answers preflights and tells browsers what pages of the configured
-// origins may see. Without origins it does nothing.
-func (s *server) cors() gin.HandlerFunc {
-	if len(s.CORSOrigins) == 0 {
-		return func(*gin.Context) {}
-	}
-	policy := cors.New(cors.Options{
-		AllowedOrigins: s.CORSOrigins,
+	return cors.New(cors.Options{
+		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: []string{"Authorization", "Content-Type", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Repr-Digest"},
 		ExposedHeaders: []string{"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "X-File-Size", "X-Request-Id"},
 		MaxAge:         600,
 	})
-	return func(c *gin.Context) {
-		policy.HandlerFunc(c.Writer, c.Request)
-		if c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
-			requestOf(c).operation = "preflight"
-			c.AbortWithStatus(http.StatusNoContent)
-		}
+}
+
+// preflight sets what the origin of a request may see, and reports whether
+// that was all that was asked.
+func (s *server) preflight(r *request) bool {
+	if s.cors == nil {
+		return false
 	}
+	s.cors.HandlerFunc(r.Writer, r.Request)
+	if r.Request.Method != http.MethodOptions || r.GetHeader("Access-Control-Request-Method") == "" {
+		return false
+	}
+	r.operation = "preflight"
+	r.AbortWithStatus(http.StatusNoContent)
+	return true
 }

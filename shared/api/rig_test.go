@@ -196,10 +196,10 @@ type faultyTable struct {
 	keys   map[string]bool // every key written, by partition and sort key
 }
 
-// tableFault is an injected error.
-type tableFault struct{ code table.Code }
+// tableError is an injected error.
+type tableError struct{ code table.Code }
 
-func (e tableFault) Error() string { return fmt.Sprintf("injected: code %d", e.code) }
+func (e tableError) Error() string { return fmt.Sprintf("injected: code %d", e.code) }
 
 // fail makes reads and writes fail, or nil: not fail.
 func (f *faultyTable) fail(reads, writes error) {
@@ -215,10 +215,10 @@ func (f *faultyTable) loseAnswers(lost bool) {
 	f.lost = lost
 }
 
-func (f *faultyTable) faults() (reads, writes error, lost bool) {
+func (f *faultyTable) faults() (lost bool, reads, writes error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.reads, f.writes, f.lost
+	return f.lost, f.reads, f.writes
 }
 
 // count returns how many partitions and sort keys whose partition begins so
@@ -252,28 +252,28 @@ func (f *faultyTable) note(ops ...table.Op) {
 }
 
 func (f *faultyTable) GetMany(ctx context.Context, keys []table.Key) ([]table.Item, error) {
-	if err, _, _ := f.faults(); err != nil {
+	if _, err, _ := f.faults(); err != nil {
 		return nil, err
 	}
 	return f.Driver.GetMany(ctx, keys)
 }
 
 func (f *faultyTable) Query(ctx context.Context, q table.Query) (table.Page, error) {
-	if err, _, _ := f.faults(); err != nil {
+	if _, err, _ := f.faults(); err != nil {
 		return table.Page{}, err
 	}
 	return f.Driver.Query(ctx, q)
 }
 
 func (f *faultyTable) Ping(ctx context.Context) error {
-	if err, _, _ := f.faults(); err != nil {
+	if _, err, _ := f.faults(); err != nil {
 		return err
 	}
 	return f.Driver.Ping(ctx)
 }
 
 func (f *faultyTable) Apply(ctx context.Context, now time.Time, op table.Op) (table.Item, error) {
-	if _, err, _ := f.faults(); err != nil {
+	if _, _, err := f.faults(); err != nil {
 		return table.Item{}, err
 	}
 	f.note(op)
@@ -281,21 +281,20 @@ func (f *faultyTable) Apply(ctx context.Context, now time.Time, op table.Op) (ta
 }
 
 func (f *faultyTable) Transact(ctx context.Context, now time.Time, ops []table.Op) error {
-	_, err, lost := f.faults()
+	lost, _, err := f.faults()
 	if err != nil {
 		return err
 	}
 	f.note(ops...)
 	err = f.Driver.Transact(ctx, now, ops)
 	if lost && err == nil {
-		return tableFault{table.Canceled}
+		return tableError{table.Canceled}
 	}
 	return err
 }
 
 func (f *faultyTable) ErrorCode(err error) table.Code {
-	var injected tableFault
-	if errors.As(err, &injected) {
+	if injected, ok := errors.AsType[tableError](err); ok {
 		return injected.code
 	}
 	return f.Driver.ErrorCode(err)

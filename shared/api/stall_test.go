@@ -392,21 +392,24 @@ func TestASlowUploadThatGoesOnIsKept(t *testing.T) {
 	})
 }
 
-// A disk may take longer over the last byte than a client may stall.
-func TestAnUploadWhoseCommitIsSlowIsKept(t *testing.T) {
+// A disk may take longer than a client may stall: over bytes in the midst, and
+// over the last one.
+func TestASlowDiskIsNoStalledClient(t *testing.T) {
 	t.Parallel()
 	sideBySide(t, wires, func(t *testing.T, w wire) {
-		hold := blobtest.NewHold()
-		site := w.siteWith(t, local.Options{Blobs: func(d blob.Driver) blob.Driver {
-			chaos := blobtest.NewChaos(d)
-			chaos.Script(blobtest.Commit, blobtest.Fault{Hold: hold})
-			return chaos
-		}})
-		go func() {
-			<-hold.Reached()
-			<-time.After(stall * 3 / 2)
-			hold.Release()
-		}()
-		upload(t, w.client(t, site.Admin(), nil), []byte("content"))
+		sideBySide(t, map[string]blobtest.Op{"within the body": blobtest.Write, "at its end": blobtest.Commit}, func(t *testing.T, slow blobtest.Op) {
+			hold := blobtest.NewHold()
+			site := w.siteWith(t, local.Options{Blobs: func(d blob.Driver) blob.Driver {
+				chaos := blobtest.NewChaos(d)
+				chaos.Script(slow, blobtest.Fault{Hold: hold})
+				return chaos
+			}})
+			go func() {
+				<-hold.Reached()
+				<-time.After(stall * 3 / 2)
+				hold.Release()
+			}()
+			upload(t, w.client(t, site.Admin(), nil), large()[:3<<20])
+		})
 	})
 }

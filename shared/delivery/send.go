@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"sluice/shared/blob"
 	"sluice/shared/socket"
@@ -15,56 +16,79 @@ const small = 32 << 10
 
 // The most that is sent between two renewals of the time to send it, in bytes.
 const (
-	waitingPiece = 64 << 10 // by a write that waits for the client
-	kernelPiece  = 16 << 20 // by copies in the kernel that do not
+	waitingPiece = 64 << 10 // by writes that wait for the client
+	kernelPiece  = 16 << 20 // by copies in the kernel, which do not
 )
-
-// sender carries one answer's body to its connection.
-type sender struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	socket  *socket.Socket // what w writes to as it is; nil where there is none
-	watch   *watch
-	sent    int64 // bytes of the file
-}
 
 // send writes the header and the body and returns how many bytes of the file
 // were handed to the connection. After an error nothing more may be written:
 // a header or a part may have got stuck half way.
 func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, allowed func(context.Context) error) (int64, error) {
-	control := http.NewResponseController(w)
-	o := &sender{w: w, control: control, watch: newWatch(control, r.Context(), s.Stall, allowed)}
-	if r.TLS == nil {
-		o.socket = socket.Of(r.Context())
+	conn := connection{w, http.NewResponseController(w)}
+	direct := socket.Of(r.Context())
+	if r.TLS != nil {
+		direct = nil
 	}
-	if err := o.watch.renew(); err != nil {
+	if err := conn.expire(time.Now().Add(s.Stall)); err != nil {
 		return 0, err
 	}
 	w.WriteHeader(b.status)
-	if o.socket != nil && b.length <= small {
-		return o.gather(b)
+	if direct != nil && b.multipart == nil && b.length <= small {
+		return conn.gather(direct, b)
 	}
-	o.watch.begin()
+	o := &sender{connection: conn, socket: direct, watch: newWatch(r.Context(), conn, s.Stall, allowed)}
 	defer o.watch.end()
-	err := control.Flush()
+	err := o.flush()
 	if err == nil {
 		err = o.sendParts(b)
 	}
 	return o.sent, o.watch.explain(err)
 }
 
-// gather sends header and body in one piece.
-func (o *sender) gather(b *body) (int64, error) {
-	err := o.socket.Gather(func() error {
-		if err := o.control.Flush(); err != nil {
+// connection is where an answer goes. What the edge cannot do, such as a
+// buffered Lambda, is left undone.
+type connection struct {
+	http.ResponseWriter
+
+	control *http.ResponseController
+}
+
+// expire sets when writes end.
+func (c connection) expire(at time.Time) error { return supported(c.control.SetWriteDeadline(at)) }
+
+// flush sends what was written so far, of which only its error tells whether
+// it got stuck.
+func (c connection) flush() error { return supported(c.control.Flush()) }
+
+func supported(err error) error {
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}
+
+// gather sends the header and the one part of b in one piece.
+func (c connection) gather(to *socket.Socket, b *body) (int64, error) {
+	err := to.Gather(func() error {
+		if err := c.flush(); err != nil {
 			return err
 		}
-		return o.sendParts(b)
+		_, err := b.parts[0].CopyN(c.ResponseWriter, b.length)
+		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	return o.sent, nil
+	return b.length, nil
+}
+
+// sender sends a body that takes time.
+type sender struct {
+	connection
+
+	socket *socket.Socket // the connection's, where nothing is between; else nil
+	watch  *watch
+	sent   int64 // bytes of the file
 }
 
 func (o *sender) sendParts(b *body) error {
@@ -90,10 +114,10 @@ func (o *sender) sendText(text []byte) error {
 	if err := o.watch.renew(); err != nil {
 		return err
 	}
-	if _, err := o.w.Write(text); err != nil {
+	if _, err := o.Write(text); err != nil {
 		return err
 	}
-	return o.control.Flush()
+	return o.flush()
 }
 
 // sendPart sends length bytes of a part, piece by piece.
@@ -116,13 +140,13 @@ func (o *sender) sendPart(part *blob.Reader, length int64) error {
 }
 
 // sendPiece sends up to length bytes of a part. A write that waits for a slow
-// client keeps buffers of net/http meanwhile, so that a file is tried without
-// waiting, and waited for without a buffer.
+// client keeps buffers of net/http meanwhile; so a file is copied without
+// waiting, and the client is waited for without a buffer.
 func (o *sender) sendPiece(part *blob.Reader, length int64) (int64, error) {
 	if o.socket == nil || !part.IsFile() {
-		return part.CopyN(o.w, min(length, waitingPiece))
+		return part.CopyN(o.ResponseWriter, min(length, waitingPiece))
 	}
 	return o.socket.Try(func() (int64, error) {
-		return part.CopyN(o.w, min(length, kernelPiece))
+		return part.CopyN(o.ResponseWriter, min(length, kernelPiece))
 	})
 }

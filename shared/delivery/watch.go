@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -22,35 +21,32 @@ var ErrRevoked = errors.New("no longer allowed")
 // It also ends a delivery that is no longer allowed. It does both by the
 // connection's write deadline, so that nobody but the system waits.
 type watch struct {
-	control *http.ResponseController
 	ctx     context.Context
-	socket  *socket.Socket // nil: only what the connection took counts
+	conn    connection
+	socket  *socket.Socket // under conn; nil: only what conn took counts
 	stall   time.Duration
 	allowed func(context.Context) error // nil: always
 
 	mu           sync.Mutex
-	timer        *time.Timer // of the next look; nil unless it has begun
+	timer        *time.Timer // of the next look; nil after the end
 	acknowledged uint64      // bytes
 	asked        time.Time   // when allowed was
 	refused      error       // what it said
 	panicked     any
 }
 
-func newWatch(control *http.ResponseController, ctx context.Context, stall time.Duration, allowed func(context.Context) error) *watch {
-	return &watch{control: control, ctx: ctx, socket: socket.Of(ctx), stall: stall, allowed: allowed}
+// newWatch begins to watch. end must follow.
+func newWatch(ctx context.Context, conn connection, stall time.Duration, allowed func(context.Context) error) *watch {
+	w := &watch{ctx: ctx, conn: conn, socket: socket.Of(ctx), stall: stall, allowed: allowed, asked: time.Now()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(w.every(), w.look)
+	return w
 }
 
 // every is the time between two looks: a client is dropped at most so much
 // later than it should be.
 func (w *watch) every() time.Duration { return min(w.stall/8, catalog.MaxAge) }
-
-// begin begins to look. end must follow.
-func (w *watch) begin() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.asked = time.Now()
-	w.timer = time.AfterFunc(w.every(), w.look)
-}
 
 // end returns when no look is under way and none will be. What allowed
 // panicked with goes on here, where it is recovered from.
@@ -71,7 +67,7 @@ func (w *watch) renew() error {
 	if w.refused != nil {
 		return w.refused
 	}
-	return w.expire(time.Now().Add(w.stall))
+	return w.conn.expire(time.Now().Add(w.stall))
 }
 
 // explain returns why a delivery ended with err.
@@ -91,13 +87,13 @@ func (w *watch) look() {
 		return
 	}
 	if w.refused = w.ask(); w.refused != nil {
-		_ = w.expire(time.Unix(1, 0)) // an edge without a connection asks renew
+		_ = w.conn.expire(time.Unix(1, 0)) // an edge without a connection asks renew
 		return
 	}
 	if w.socket != nil {
 		if n := w.socket.Acknowledged(); n != w.acknowledged {
 			w.acknowledged = n
-			_ = w.expire(time.Now().Add(w.stall)) // it fails where the connection is closed
+			_ = w.conn.expire(time.Now().Add(w.stall)) // it fails where the connection is closed
 		}
 	}
 	w.timer.Reset(w.every())
@@ -118,13 +114,4 @@ func (w *watch) ask() (refused error) {
 		return errors.Join(ErrRevoked, err)
 	}
 	return nil
-}
-
-// expire sets when the connection's writes end.
-func (w *watch) expire(at time.Time) error {
-	err := w.control.SetWriteDeadline(at)
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil // an edge without a connection, such as a buffered Lambda
-	}
-	return err
 }
