@@ -80,7 +80,7 @@ func jsonError(err error) error {
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntactic):
 		return fault.InvalidField(fieldName(syntactic.JSONPointer), "The field is there twice.")
 	default:
-		return fault.Wrap(err, fault.Invalid, "invalid_json", "The body is not one valid JSON value.")
+		return fault.New(fault.Invalid, "invalid_json", "The body is not one valid JSON value.") // without the cause, which quotes the body
 	}
 }
 

@@ -470,17 +470,14 @@ func (f forgedHost) RoundTrip(r *http.Request) (*http.Response, error) {
 // The address that logins are counted by is the peer's, and what a proxy says
 // only where that proxy is trusted; of what it says, the part that it added.
 func TestAddressesAreBelievedOfTrustedProxiesAlone(t *testing.T) {
-	for name, x := range map[string]struct {
-		trusted string
-		forward string
-		client  string
-	}{
-		"nobody is trusted":            {"", "203.0.113.7", "127.0.0.1"},
-		"another is trusted":           {"10.0.0.0/8", "203.0.113.7", "127.0.0.1"},
-		"the peer is trusted":          {"127.0.0.0/8", "203.0.113.7", "203.0.113.7"},
-		"the client put one in front":  {"127.0.0.0/8", "192.0.2.1, 203.0.113.7", "203.0.113.7"},
-		"two proxies are trusted":      {"127.0.0.0/8,10.0.0.0/8", "192.0.2.1, 203.0.113.7, 10.1.2.3", "203.0.113.7"},
-		"what is forwarded is garbage": {"127.0.0.0/8", "evil", "127.0.0.1"},
+	for name, x := range map[string]struct{ trusted, header, says, client string }{
+		"nobody is trusted":            {"", "X-Forwarded-For", "203.0.113.7", "127.0.0.1"},
+		"another is trusted":           {"10.0.0.0/8", "X-Forwarded-For", "203.0.113.7", "127.0.0.1"},
+		"the peer is trusted":          {"127.0.0.0/8", "X-Forwarded-For", "203.0.113.7", "203.0.113.7"},
+		"the client put one in front":  {"127.0.0.0/8", "X-Forwarded-For", "192.0.2.1, 203.0.113.7", "203.0.113.7"},
+		"two proxies are trusted":      {"127.0.0.0/8,10.0.0.0/8", "X-Forwarded-For", "192.0.2.1, 203.0.113.7, 10.1.2.3", "203.0.113.7"},
+		"what is forwarded is garbage": {"127.0.0.0/8", "X-Forwarded-For", "evil", "127.0.0.1"},
+		"a field that proxies pass on": {"127.0.0.0/8", "X-Real-Ip", "203.0.113.7", "127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			noon := time.Now() // stands still: no try is given back
@@ -492,11 +489,11 @@ func TestAddressesAreBelievedOfTrustedProxiesAlone(t *testing.T) {
 				}
 			})
 			spendTries(t, site, netip.MustParseAddr(x.client))
-			login := func(forward string) localtest.Answer {
+			login := func(says string) localtest.Answer {
 				return site.Anonymous().Do(http.MethodPost, "/api/login", strings.NewReader(`{"username":"admin","password":"wrong"}`),
-					"Content-Type", "application/json", "X-Forwarded-For", forward)
+					"Content-Type", "application/json", x.header, says)
 			}
-			login(x.forward).Want(t, http.StatusTooManyRequests)
+			login(x.says).Want(t, http.StatusTooManyRequests)
 			if lines := site.Log.Lines(t); lines[len(lines)-1]["client"] != x.client {
 				t.Errorf("the log's last line is of the client %v, want %s", lines[len(lines)-1]["client"], x.client)
 			}

@@ -122,12 +122,25 @@ func (s *server) log(r *request, took time.Duration) {
 	}
 	level := slog.LevelInfo
 	if r.err != nil {
-		attrs = append(attrs, slog.String("error", r.err.Error()))
+		attrs = append(attrs, slog.String("error", withoutField(r.err)))
 		if r.Writer.Status() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
 	}
 	s.Log.LogAttrs(r.Request.Context(), level, "request", attrs...)
+}
+
+// withoutField words an error for the log. A field may be of the client's own
+// making, such as one that is not in the contract; the answer names it, and
+// the log does not.
+func withoutField(err error) string {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Field == "" {
+		return err.Error()
+	}
+	c := *f
+	c.Field = ""
+	return c.Error()
 }
 
 // newCORS answers preflights and tells browsers what pages of the origins may

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -39,22 +41,46 @@ func newCache[V any](now func() time.Time) *cache[V] {
 
 // get returns the value under key, loading it where it is absent or too old.
 // Errors are not kept. The load goes on when the first asker's ctx ends,
-// since others may wait for it.
+// since others may wait for it. It has a goroutine of its own, because a store
+// needs a deep stack, and a goroutine that goes on to serve a slow download
+// would keep it.
 func (c *cache[V]) get(ctx context.Context, key string, load func(context.Context) (V, error)) (V, error) {
 	if e, ok := c.entries.Get(key); ok && c.now().Sub(e.loaded) < MaxAge {
 		return e.value, nil
 	}
-	v, err, _ := c.flights.Do(key, func() (any, error) {
-		began, before := c.now(), c.count()
-		v, err := load(context.WithoutCancel(ctx))
-		if err == nil {
-			c.keep(key, &entry[V]{v, began}, before)
-		}
-		return v, err
+	loaded := <-c.flights.DoChan(key, func() (v any, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = panicked{p, debug.Stack()}
+			}
+		}()
+		return c.load(ctx, key, load)
 	})
-	value, _ := v.(V)
-	return value, err
+	if p, ok := loaded.Err.(panicked); ok { //nolint:errorlint // it is never wrapped
+		panic(p)
+	}
+	value, _ := loaded.Val.(V)
+	return value, loaded.Err
 }
+
+func (c *cache[V]) load(ctx context.Context, key string, load func(context.Context) (V, error)) (V, error) {
+	began, before := c.now(), c.count()
+	v, err := load(context.WithoutCancel(ctx))
+	if err == nil {
+		c.keep(key, &entry[V]{v, began}, before)
+	}
+	return v, err
+}
+
+// panicked carries a panic from a load to everyone who waits for it, to be
+// recovered from where each of their requests is.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+// Error tells what a load panicked with and where.
+func (p panicked) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
 
 func (c *cache[V]) count() uint64 {
 	c.mu.Lock()

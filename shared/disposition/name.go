@@ -38,6 +38,9 @@ func safeName(name string) string {
 
 // visible replaces controls and drops what cannot be seen.
 func visible(name string) string {
+	if !strings.ContainsFunc(name, notPlainASCII) {
+		return name // as nearly all are
+	}
 	in := []rune(name)
 	out := make([]rune, 0, len(in))
 	for i, c := range in {
@@ -54,6 +57,8 @@ func visible(name string) string {
 	}
 	return string(out)
 }
+
+func notPlainASCII(c rune) bool { return c < ' ' || c > '~' }
 
 // joins reports a character beside which a joiner may have a meaning: a letter,
 // mark or symbol beyond ASCII. Among ASCII letters it would only disguise one

@@ -15,8 +15,8 @@ import (
 // objectName returns the file of a key's blob.
 func objectName(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	name := hex.EncodeToString(sum[:])
-	return "objects/" + name[:2] + "/" + name
+	name := hex.AppendEncode([]byte("objects/"), sum[:1])
+	return string(hex.AppendEncode(append(name, '/'), sum[:]))
 }
 
 // shards are the directories objects/00 to objects/ff. They are made when
@@ -24,9 +24,11 @@ func objectName(key string) string {
 // a blob was looked for in one it is kept open, so that to open a blob is to
 // look up one name.
 type shards struct {
-	mu   sync.RWMutex
-	made map[string]bool     // by this process, durably
-	open map[string]*os.File // by name
+	making sync.Mutex
+	made   map[string]bool // by this process, durably
+
+	opening sync.RWMutex // not the other one, which is held while a disk syncs
+	open    map[string]*os.File
 }
 
 func newShards() *shards {
@@ -35,14 +37,14 @@ func newShards() *shards {
 
 // dir returns the open directory of that name. Only close closes it.
 func (s *shards) dir(root *os.Root, name string) (*os.File, error) {
-	s.mu.RLock()
+	s.opening.RLock()
 	dir := s.open[name]
-	s.mu.RUnlock()
+	s.opening.RUnlock()
 	if dir != nil {
 		return dir, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	if dir := s.open[name]; dir != nil {
 		return dir, nil
 	}
@@ -81,8 +83,8 @@ func openIn(dir *os.File, name string) (*os.File, error) {
 
 // make makes dir, unless this process did so before.
 func (s *shards) make(root *os.Root, dir string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.making.Lock()
+	defer s.making.Unlock()
 	if s.made[dir] {
 		return nil
 	}

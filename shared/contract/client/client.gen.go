@@ -331,7 +331,7 @@ type ClientInterface interface {
 
 	// Healthz Is the process alive
 	//
-	// Asks nothing but the process itself.
+	// Asks nothing but the process itself, and answers even while it stops.
 	//
 	// Corresponds with GET /healthz (the `Healthz` operationId).
 	Healthz(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -859,7 +859,7 @@ func (c *Client) PutFileWithBody(ctx context.Context, user FileOwner, path FileP
 
 // Healthz Is the process alive
 //
-// Asks nothing but the process itself.
+// Asks nothing but the process itself, and answers even while it stops.
 //
 // Corresponds with GET /healthz (the `Healthz` operationId).
 func (c *Client) Healthz(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
