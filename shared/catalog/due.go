@@ -70,6 +70,7 @@ func readDue(item table.Item) (due, error) {
 // already gone for removed. What fails stays due, and is named in the error,
 // but does not hold up the rest. Sweeps may overlap.
 func (c *Catalog) Sweep(ctx context.Context, limit int, remove func(ctx context.Context, key string) error) (int, error) {
+	remove = c.withManifest(remove)
 	now := c.now()
 	// The hour just past is always read again: a write whose time was taken
 	// in it may have come after the sweep, or by a slower clock.

@@ -46,6 +46,9 @@ func (c *Catalog) AbandonUpload(ctx context.Context, u Upload) (bool, error) {
 
 // EndUpload forgets an upload whose blob is known to be gone.
 func (c *Catalog) EndUpload(ctx context.Context, u Upload) error {
+	if err := c.removeManifest(ctx, u.Key()); err != nil {
+		return err
+	}
 	_, err := c.table.Apply(ctx, remove(u.due().key()))
 	return err
 }
@@ -79,6 +82,9 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 				return File{}, false, err
 			}
 		}
+		if was != nil && was.Version.ID == u.ID {
+			return File{}, false, uploadExpired() // it was published before
+		}
 		f := c.next(was, u, content)
 		err = c.table.Transact(ctx, c.publishOps(was, f, u)...)
 		c.forgetFile(f)
@@ -88,12 +94,16 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 		case !lost(err):
 			return File{}, false, err
 		case failed(err) == 0:
-			return File{}, false, fault.New(fault.Conflict, "upload_expired", "The upload has expired; send the file again.")
+			return File{}, false, uploadExpired()
 		case failed(err) == 1:
 			return File{}, false, notFound("user")
 		}
 	}
 	return File{}, false, contended()
+}
+
+func uploadExpired() error {
+	return fault.New(fault.Conflict, "upload_expired", "The upload has expired; send the file again.")
 }
 
 // standing returns the file at u's path, or nil where there is none. One that
