@@ -133,17 +133,23 @@ func (c *Catalog) next(was *File, u Upload, content Content) File {
 			ContentType: content.ContentType, Version: v, CreatedAt: now, UpdatedAt: now, rev: 1,
 		}
 	}
-	// No two versions share a second, so that a Last-Modified date names one
-	// version: If-Range by date (RFC 9110 §13.1.5) rests on it.
-	if earliest := was.Version.ModifiedAt.Truncate(time.Second).Add(time.Second); v.ModifiedAt.Before(earliest) {
-		v.ModifiedAt = earliest
-	}
+	v.ModifiedAt = dateAfter(was.Version, now)
 	f := *was
 	f.Version, f.ContentType, f.UpdatedAt, f.rev = v, content.ContentType, now, was.rev+1
 	return f
 }
 
 // publishOps has the upload's and the owner's conditions first: Publish tells
+// dateAfter returns the date of a version that takes the place of was at now.
+// No two versions share a second, so that a Last-Modified date names one
+// version: If-Range by date (RFC 9110 §13.1.5) rests on it.
+func dateAfter(was Version, now time.Time) time.Time {
+	if earliest := was.ModifiedAt.Truncate(time.Second).Add(time.Second); now.Before(earliest) {
+		return earliest
+	}
+	return now
+}
+
 // by the index which one failed.
 func (c *Catalog) publishOps(was *File, f File, u Upload) []table.Op {
 	ops := []table.Op{
@@ -156,9 +162,8 @@ func (c *Catalog) publishOps(was *File, f File, u Upload) []table.Op {
 			put(locationKey(f.Owner, f.Path), table.Attrs{"id": f.ID}, table.IfAbsent()),
 			put(fileKey(f.ID), f.attrs(), table.IfAbsent()))
 	}
-	replaced := due{Kind: dueVersion, File: f.ID, Version: was.Version.ID, Blob: was.Version.Key, At: c.now().Add(c.keep)}
-	return append(ops,
+	ops = append(ops,
 		check(locationKey(f.Owner, f.Path), table.IfEqual("id", f.ID)),
-		change(fileKey(f.ID), f.attrs(), table.IfExists(), table.IfEqual("rev", was.rev)),
-		replaced.put())
+		change(fileKey(f.ID), f.attrs(), table.IfExists(), table.IfEqual("rev", was.rev)))
+	return append(ops, c.replaceOps(*was)...)
 }
