@@ -138,6 +138,9 @@ func (c *Catalog) settle(ctx context.Context, item table.Item, removeBlob func(c
 	if err != nil {
 		return err
 	}
+	if later, err := c.postponed(ctx, d); err != nil || later {
+		return err
+	}
 	switch d.Kind {
 	case dueUpload:
 		err = removeBlob(ctx, d.Blob)

@@ -89,7 +89,8 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
 	}
-	cat, err := catalog.Open(ctx, table.New(records.domain, o.Clock), catalog.Options{Keep: c.Keep, Clock: o.Clock})
+	cat, err := catalog.Open(ctx, table.New(records.domain, o.Clock),
+		catalog.Options{Keep: c.Keep, Clock: o.Clock, Hot: table.New(records.hot, o.Clock)})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
 	}
@@ -121,6 +122,7 @@ func (a *App) Close() error {
 // tables are the two tables of a deployment in one record store.
 type tables struct {
 	domain table.Driver
+	hot    table.Driver
 	sweep  func(context.Context) (int, error) // removes expired records; nil where the store does it
 }
 
@@ -146,8 +148,8 @@ func (a *App) openBolt(u *url.URL) (tables, error) {
 		domain = a.options.Table(domain)
 	}
 	return tables{
-		domain: domain,
-		sweep:  func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
+		domain: domain, hot: store.Table("hot"),
+		sweep: func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
 	}, nil
 }
 
