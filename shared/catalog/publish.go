@@ -16,6 +16,7 @@ type Upload struct {
 	Owner     string // a user id
 	Path      string
 	ExpiresAt time.Time // from then on it can no longer be published
+	Parted    bool      // it has a record of its own: a Multipart
 }
 
 // Key returns the key of the upload's blob. It begins with the owner, so that
@@ -139,7 +140,6 @@ func (c *Catalog) next(was *File, u Upload, content Content) File {
 	return f
 }
 
-// publishOps has the upload's and the owner's conditions first: Publish tells
 // dateAfter returns the date of a version that takes the place of was at now.
 // No two versions share a second, so that a Last-Modified date names one
 // version: If-Range by date (RFC 9110 §13.1.5) rests on it.
@@ -150,6 +150,7 @@ func dateAfter(was Version, now time.Time) time.Time {
 	return now
 }
 
+// publishOps has the upload's and the owner's conditions first: Publish tells
 // by the index which one failed.
 func (c *Catalog) publishOps(was *File, f File, u Upload) []table.Op {
 	ops := []table.Op{
@@ -157,6 +158,7 @@ func (c *Catalog) publishOps(was *File, f File, u Upload) []table.Op {
 		check(userKey(u.Owner), table.IfExists(), table.Test{Comparison: table.NotEqual, Attr: "leaving", Value: true}),
 		put(versionKey(f.ID, f.Version.ID), f.Version.attrs(), table.IfAbsent()),
 	}
+	ops = append(ops, u.completeOps(f.ID)...)
 	if was == nil {
 		return append(ops,
 			put(locationKey(f.Owner, f.Path), table.Attrs{"id": f.ID}, table.IfAbsent()),

@@ -33,6 +33,8 @@ type Service struct {
 	Blobs   *blob.Bucket
 	Log     *slog.Logger
 	Clock   func() time.Time
+
+	jobs jobs
 }
 
 // Put is one whole file on its way in.
@@ -140,18 +142,27 @@ func cut(err error) error {
 // record when it expires.
 func (s *Service) discard(ctx context.Context, u catalog.Upload) {
 	abandoned, err := s.Catalog.AbandonUpload(ctx, u)
-	if err == nil && !abandoned {
-		return
+	if err != nil {
+		s.leave(ctx, u, err)
 	}
-	if err == nil {
-		err = s.Blobs.Delete(ctx, u.Key())
+	if abandoned {
+		s.drop(ctx, u)
 	}
+}
+
+// drop removes what there is of an upload that can no longer be published.
+func (s *Service) drop(ctx context.Context, u catalog.Upload) {
+	err := s.Blobs.Discard(ctx, u.Key())
 	if err == nil {
 		err = s.Catalog.EndUpload(ctx, u)
 	}
 	if err != nil {
-		s.Log.WarnContext(ctx, "left for the janitor", "upload_id", u.ID, "error", err)
+		s.leave(ctx, u, err)
 	}
+}
+
+func (s *Service) leave(ctx context.Context, u catalog.Upload, err error) {
+	s.Log.WarnContext(ctx, "left for the janitor", "upload_id", u.ID, "error", err)
 }
 
 // sums are the digests computed as the bytes pass: SHA-256 always, of the
