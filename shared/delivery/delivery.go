@@ -31,6 +31,9 @@ type Options struct {
 	// Allowed is asked every few seconds while bytes flow whether they still
 	// may; its error aborts the delivery.
 	Allowed func(context.Context) error
+	// Sent is told how many more bytes of the file were handed to the
+	// connection; nil: nobody counts.
+	Sent func(int64)
 }
 
 // Outcome is what became of a delivery.
@@ -72,7 +75,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f *catalog.File,
 	}
 	defer closeAll(parts)
 	s.setHeaders(w.Header(), f, rep, p, o)
-	sent, err := s.send(w, r, p, parts, o.Allowed)
+	sent, err := s.send(w, r, p, parts, o)
 	return Outcome{Status: verdict.Status, Bytes: sent, Complete: err == nil}, err
 }
 

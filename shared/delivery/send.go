@@ -37,6 +37,7 @@ type sender struct {
 	ctx     context.Context
 	allowed func(context.Context) error
 	checked time.Time // when allowed was last asked
+	count   func(int64)
 	slice   int64
 	sent    int64
 	socket  *socket.Socket // nil where there is none to wait for
@@ -49,10 +50,10 @@ type sender struct {
 
 // send writes the header and the body and returns how many bytes of the file
 // were handed to the connection.
-func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, parts []*blob.Reader, allowed func(context.Context) error) (int64, error) {
+func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, parts []*blob.Reader, options Options) (int64, error) {
 	o := &sender{
 		w: w, control: http.NewResponseController(w), stall: s.Stall,
-		ctx: r.Context(), allowed: allowed, checked: time.Now(), slice: firstSlice,
+		ctx: r.Context(), allowed: options.Allowed, count: options.Sent, checked: time.Now(), slice: firstSlice,
 		socket: socket.Of(r.Context()),
 	}
 	if err := o.renew(o.stall); err != nil {
@@ -110,6 +111,14 @@ func (o *sender) renew(d time.Duration) error {
 	return err
 }
 
+// add counts n bytes of the file.
+func (o *sender) add(n int64) {
+	o.sent += n
+	if o.count != nil && n > 0 {
+		o.count(n)
+	}
+}
+
 // sendPart sends length bytes slice by slice. A deadline that passes ends it
 // only where the client took nothing at all for the stall time.
 func (o *sender) sendPart(part *blob.Reader, length int64) error {
@@ -122,7 +131,7 @@ func (o *sender) sendPart(part *blob.Reader, length int64) error {
 		}
 		began := time.Now()
 		n, err := o.sendSlice(part, min(o.slice, length))
-		o.sent += n
+		o.add(n)
 		length -= n
 		if err != nil && (o.patient || !errors.Is(err, os.ErrDeadlineExceeded) || o.stalled(n)) {
 			return err
