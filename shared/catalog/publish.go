@@ -17,6 +17,7 @@ type Upload struct {
 	Path      string
 	ExpiresAt time.Time // from then on it can no longer be published
 	Parted    bool      // it has a record of its own: a Multipart
+	Taken     Usage     // what it takes of the owner's quota before it begins
 }
 
 // Key returns the key of the upload's blob. It begins with the owner, so that
@@ -24,13 +25,30 @@ type Upload struct {
 func (u Upload) Key() string { return u.Owner + "/" + u.ID }
 
 func (u Upload) due() due {
-	return due{Kind: dueUpload, Version: u.ID, Blob: u.Key(), At: u.ExpiresAt}
+	return due{Kind: dueUpload, Version: u.ID, Blob: u.Key(), At: u.ExpiresAt, Owner: u.Owner, Taken: u.Taken}
 }
 
-// BeginUpload records u.
+// BeginUpload records u, and takes what it is to take of its owner's quota. It
+// fails with InsufficientStorage "quota_exceeded".
 func (c *Catalog) BeginUpload(ctx context.Context, u Upload) error {
-	_, err := c.table.Apply(ctx, u.due().put())
-	return err
+	if u.Taken == (Usage{}) {
+		_, err := c.table.Apply(ctx, u.due().put())
+		return err
+	}
+	quota, err := c.quota(ctx, u.Owner)
+	if err != nil {
+		return err
+	}
+	for range attempts {
+		err := c.table.Transact(ctx, u.due().put(), take(u.Owner, u.Taken, quota))
+		if !lost(err) {
+			return err
+		}
+		if err := c.refused(ctx, u.Owner); err != nil {
+			return err
+		}
+	}
+	return contended()
 }
 
 // AbandonUpload gives an upload up, so that it can no longer be published, and
@@ -50,8 +68,15 @@ func (c *Catalog) EndUpload(ctx context.Context, u Upload) error {
 	if err := c.removeManifest(ctx, u.Key()); err != nil {
 		return err
 	}
-	_, err := c.table.Apply(ctx, remove(u.due().key()))
-	return err
+	taken, err := c.taken(ctx, u)
+	if fault.Is(err, fault.Conflict, "upload_expired") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	u.Taken = taken
+	return c.release(ctx, u.due())
 }
 
 // Content is what an upload brought.
@@ -73,7 +98,16 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 		return File{}, false, err
 	}
 	defer done()
+	quota, err := c.quota(ctx, u.Owner)
+	if err != nil {
+		return File{}, false, err
+	}
 	for range attempts {
+		if u.Parted { // which takes more as it goes on
+			if u.Taken, err = c.taken(ctx, u); err != nil {
+				return File{}, false, err
+			}
+		}
 		was, err := c.standing(ctx, u)
 		if err != nil {
 			return File{}, false, err
@@ -87,7 +121,7 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 			return File{}, false, uploadExpired() // it was published before
 		}
 		f := c.next(was, u, content)
-		err = c.table.Transact(ctx, c.publishOps(was, f, u)...)
+		err = c.table.Transact(ctx, c.publishOps(was, f, u, quota)...)
 		c.forgetFile(f)
 		switch {
 		case err == nil:
@@ -98,6 +132,10 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 			return File{}, false, uploadExpired()
 		case failed(err) == 1:
 			return File{}, false, notFound("user")
+		case failed(err) == 2:
+			if err := c.refused(ctx, u.Owner); err != nil {
+				return File{}, false, err
+			}
 		}
 	}
 	return File{}, false, contended()
@@ -150,12 +188,17 @@ func dateAfter(was Version, now time.Time) time.Time {
 	return now
 }
 
-// publishOps has the upload's and the owner's conditions first: Publish tells
-// by the index which one failed.
-func (c *Catalog) publishOps(was *File, f File, u Upload) []table.Op {
+// publishOps has the conditions of the upload, the owner and the quota first:
+// Publish tells by the index which one failed.
+func (c *Catalog) publishOps(was *File, f File, u Upload, quota Quota) []table.Op {
+	added := Usage{Bytes: f.Version.Size - u.Taken.Bytes, Files: -u.Taken.Files}
+	if was == nil {
+		added.Files++
+	}
 	ops := []table.Op{
 		remove(u.due().key(), table.IfEqual("state", dueOpen)),
 		check(userKey(u.Owner), table.IfExists(), table.Test{Comparison: table.NotEqual, Attr: "leaving", Value: true}),
+		take(u.Owner, added, quota),
 		put(versionKey(f.ID, f.Version.ID), f.Version.attrs(), table.IfAbsent()),
 	}
 	ops = append(ops, u.completeOps(f.ID)...)

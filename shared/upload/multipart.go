@@ -39,6 +39,9 @@ func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, er
 	}
 	now := s.Clock()
 	u := catalog.Upload{ID: auth.NewID(now), Owner: b.Owner, Path: b.Path, ExpiresAt: now.Add(lifetime), Parted: true}
+	if u.Taken, err = s.toTake(ctx, b.Owner, b.Path, b.Size); err != nil {
+		return catalog.Multipart{}, err
+	}
 	if err := s.Catalog.BeginUpload(ctx, u); err != nil {
 		return catalog.Multipart{}, err
 	}
@@ -186,12 +189,18 @@ func (s *Service) Abort(ctx context.Context, m catalog.Multipart) error {
 	return nil
 }
 
-// Expect checks that parts of these numbers can come.
-func (s *Service) Expect(_ context.Context, m catalog.Multipart, numbers []int) error {
+// Expect checks that parts of these numbers can come. An upload of unknown size
+// takes room for them of its owner's quota.
+func (s *Service) Expect(ctx context.Context, m catalog.Multipart, numbers []int) error {
+	last := 0
 	for _, number := range numbers {
 		if err := CheckNumber(m, number); err != nil {
 			return err
 		}
+		last = max(last, number)
 	}
-	return nil
+	if m.Size >= 0 {
+		return nil
+	}
+	return s.Catalog.Reserve(ctx, m.Upload, int64(last)*m.PartSize)
 }

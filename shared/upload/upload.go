@@ -54,6 +54,9 @@ type Put struct {
 func (s *Service) Put(ctx context.Context, p Put, body io.Reader) (f catalog.File, created bool, err error) {
 	now := s.Clock()
 	u := catalog.Upload{ID: auth.NewID(now), Owner: p.Owner, Path: p.Path, ExpiresAt: now.Add(lifetime)}
+	if u.Taken, err = s.toTake(ctx, p.Owner, p.Path, p.Size); err != nil {
+		return catalog.File{}, false, err
+	}
 	if err := s.Catalog.BeginUpload(ctx, u); err != nil {
 		return catalog.File{}, false, err
 	}
@@ -65,6 +68,17 @@ func (s *Service) Put(ctx context.Context, p Put, body io.Reader) (f catalog.Fil
 		s.discard(context.WithoutCancel(ctx), u)
 	}
 	return f, created, err
+}
+
+// toTake returns what an upload is to take of its owner's quota before it
+// begins: what is not known then is settled when it is published.
+func (s *Service) toTake(ctx context.Context, owner, path string, size int64) (catalog.Usage, error) {
+	u := catalog.Usage{Bytes: max(size, 0)}
+	_, err := s.Catalog.FileAt(ctx, owner, path)
+	if fault.Is(err, fault.NotFound, "") {
+		u.Files, err = 1, nil
+	}
+	return u, err
 }
 
 // receive writes body under the upload's key, checks it against what was
