@@ -2,6 +2,8 @@ package api
 
 import (
 	"crypto/sha256"
+	"net/url"
+	"slices"
 	"strconv"
 
 	"sluice/shared/fault"
@@ -19,23 +21,32 @@ type paging struct {
 	limit  int
 }
 
-// pageQuery reads cursor and limit, and refuses parameters that are neither
-// these nor among the names given: a misspelt filter must not list everything.
-func pageQuery(r *request, names ...string) (paging, error) {
-	known := map[string]bool{"cursor": true, "limit": true}
-	for _, name := range names {
-		known[name] = true
+// checkQuery refuses a query that cannot be read whole, and parameters that are
+// not among the names given, are there twice or are empty: a misspelt filter
+// must not list everything.
+func checkQuery(r *request, names ...string) error {
+	query, err := url.ParseQuery(r.Request.URL.RawQuery)
+	if err != nil {
+		return fault.InvalidField("", "The query is malformed.")
 	}
-	for name, values := range r.Request.URL.Query() {
-		if !known[name] {
-			return paging{}, fault.InvalidField(name, "There is no such parameter.")
+	for name, values := range query {
+		switch {
+		case !slices.Contains(names, name):
+			return fault.InvalidField(name, "There is no such parameter.")
+		case len(values) > 1:
+			return fault.InvalidField(name, "The parameter is there twice.")
+		case values[0] == "" && name != "prefix":
+			return fault.InvalidField(name, "The parameter is empty; leave it out.")
 		}
-		if len(values) > 1 {
-			return paging{}, fault.InvalidField(name, "The parameter is there twice.")
-		}
-		if values[0] == "" && name != "prefix" {
-			return paging{}, fault.InvalidField(name, "The parameter is empty; leave it out.")
-		}
+	}
+	return nil
+}
+
+// pageQuery reads cursor and limit, and lets only the parameters named stand
+// beside them.
+func pageQuery(r *request, names ...string) (paging, error) {
+	if err := checkQuery(r, append(names, "cursor", "limit")...); err != nil {
+		return paging{}, err
 	}
 	p := paging{cursor: r.Query("cursor"), limit: defaultLimit}
 	if v := r.Query("limit"); v != "" {
