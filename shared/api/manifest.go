@@ -23,15 +23,23 @@ func manifestRoutes() []route {
 	}
 }
 
-// getManifest answers with the digests of a file's current version and of its
-// chunks, as JSON or as a Metalink document.
+// getManifest answers with the digests of a version of a file and of its
+// chunks, as JSON or as a Metalink document. That leads to the version asked
+// for, or else to whichever is current.
 func getManifest(s *server, r *request) error {
 	f, err := s.fileByID(r, auth.ReadFile)
 	if err != nil {
 		return err
 	}
+	if err := checkQuery(r, "format", "version"); err != nil {
+		return err
+	}
 	asMetalink, err := wantsMetalink(r)
 	if err != nil {
+		return err
+	}
+	version := r.Query("version")
+	if f, err = s.atVersion(r, f, version); err != nil {
 		return err
 	}
 	m, err := s.Catalog.Manifest(r.Request.Context(), f.Version)
@@ -39,7 +47,11 @@ func getManifest(s *server, r *request) error {
 		return err
 	}
 	if asMetalink {
-		body, err := m.Metalink(f.Name(), s.external("api", "files", f.ID, "content"))
+		content := s.external("api", "files", f.ID, "content")
+		if version != "" {
+			content += "?version=" + f.Version.ID
+		}
+		body, err := m.Metalink(f.Name(), content)
 		return replyTagged(r, manifest.MetalinkType, body, err)
 	}
 	body, err := json.Marshal(manifestOf(f, m))

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sluice/shared/app/local/localtest"
+	"sluice/shared/auth"
 	"sluice/shared/config"
 	"sluice/shared/manifest"
 )
@@ -197,4 +198,21 @@ func (r *rig) damage(offset int64) {
 		return
 	}
 	r.t.Fatal("there is no blob to damage")
+}
+
+func TestManifestOfAReplacedVersion(t *testing.T) {
+	r := openRig(t)
+	first := r.admin.Put("/file/admin/a", "first")
+	id, version := first.Field(t, "id"), first.Field(t, "version_id")
+	r.admin.Put("/file/admin/a", "second")
+	path := "/api/files/" + id + "/manifest?version=" + version
+	if a := r.admin.Do(http.MethodGet, path, nil).Want(t, http.StatusOK); a.Field(t, "version_id") != version || a.Field(t, "sha256") != first.Field(t, "sha256") {
+		t.Errorf("the manifest of the first version is %s", a)
+	}
+	if a := r.admin.Do(http.MethodGet, path+"&format=metalink", nil).Want(t, http.StatusOK); !strings.Contains(string(a.Body), "/content?version="+version+"</url>") {
+		t.Errorf("the Metalink of the first version leads elsewhere: %s", a.Body)
+	}
+	r.admin.JSON(http.MethodPatch, "/api/files/"+id, map[string]string{"visibility": "public"}).Want(t, http.StatusOK)
+	r.user("eve", auth.User).Do(http.MethodGet, path, nil).Want(t, http.StatusNotFound)
+	wantBadParameter(t, r.admin, path+"&fromat=json", "fromat")
 }

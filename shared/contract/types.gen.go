@@ -1065,6 +1065,10 @@ type GetManifestParams struct {
 	// Format Comes before what Accept says.
 	Format *ManifestFormat `form:"format,omitempty" json:"format,omitempty"`
 
+	// Version The id of a version; without it, the current one. One that is not current is for the owner and
+	// admins.
+	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
+
 	// IfNoneMatch Go on only if the file's ETag is none of these, or for `*` if there is no file (RFC 9110 §13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }

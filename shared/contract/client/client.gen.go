@@ -219,7 +219,7 @@ type ClientInterface interface {
 	//
 	// With it a client fetches chunks in any order, from anywhere, and verifies each by itself. As
 	// Metalink (RFC 5854), programs such as aria2c do. Answers 404 `no_manifest` where the chunks of
-	// the current version were never hashed.
+	// the version were never hashed.
 	//
 	// Corresponds with GET /api/files/{id}/manifest (the `GetManifest` operationId).
 	GetManifest(ctx context.Context, id FileID, params *GetManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -855,7 +855,7 @@ func (c *Client) CreateLink(ctx context.Context, id FileID, body CreateLinkJSONR
 //
 // With it a client fetches chunks in any order, from anywhere, and verifies each by itself. As
 // Metalink (RFC 5854), programs such as aria2c do. Answers 404 `no_manifest` where the chunks of
-// the current version were never hashed.
+// the version were never hashed.
 //
 // Corresponds with GET /api/files/{id}/manifest (the `GetManifest` operationId).
 func (c *Client) GetManifest(ctx context.Context, id FileID, params *GetManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2451,6 +2451,18 @@ func NewGetManifestRequest(server string, id FileID, params *GetManifestParams) 
 		if params.Format != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
