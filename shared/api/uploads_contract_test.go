@@ -33,7 +33,7 @@ func (a *answers) provokeByUploads() {
 	p.put(1, []byte("x")).Want(a.t, http.StatusOK)
 	hold := blobtest.NewHold()
 	a.blobs.Script(blobtest.Open, blobtest.Fault{Hold: hold})
-	p.complete().Want(a.t, http.StatusAccepted)
+	p.completeOnce().Want(a.t, http.StatusAccepted)
 	hold.Release()
 	p.complete().Want(a.t, http.StatusOK)
 	a.admin.Do(http.MethodDelete, "/api/uploads/"+p.id, nil).Want(a.t, http.StatusConflict)
