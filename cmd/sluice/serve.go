@@ -78,7 +78,7 @@ func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger
 	if err != nil {
 		return err
 	}
-	app.Deps.Stopping = server.Stopping
+	app.Deps.Stopping, app.Deps.BaseURL = server.Stopping, c.BaseURL(ln.Addr())
 	server.Handler = api.All(app.Deps)
 
 	serveMetrics, err := newMetricsServer(ctx, c, log, app.Deps.Metrics.Handler())

@@ -180,6 +180,10 @@ type UserChange struct {
 	Password    *string
 	Role        *auth.Role
 	Disabled    *bool
+
+	// A bound that is changed to nil is none.
+	QuotaBytes **int64
+	QuotaFiles **int64
 }
 
 // ChangeUser changes a user for an admin. A new password ends every login of
@@ -221,6 +225,12 @@ func (c UserChange) apply(u *catalog.User, hash string) {
 	}
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled
+	}
+	if c.QuotaBytes != nil {
+		u.Quota.Bytes = *c.QuotaBytes
+	}
+	if c.QuotaFiles != nil {
+		u.Quota.Files = *c.QuotaFiles
 	}
 	if hash != "" {
 		u.Password = hash

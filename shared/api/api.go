@@ -10,7 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"net/url"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -21,6 +21,7 @@ import (
 	"sluice/shared/catalog"
 	"sluice/shared/delivery"
 	"sluice/shared/fault"
+	"sluice/shared/link"
 	"sluice/shared/observe"
 	"sluice/shared/upload"
 )
@@ -31,6 +32,8 @@ type Deps struct {
 	Catalog  *catalog.Catalog
 	Uploads  *upload.Service
 	Delivery *delivery.Service
+	Recorder *delivery.Recorder // counts downloads
+	Links    *link.Service
 	Ring     *auth.Ring // seals cursors
 	Log      *slog.Logger
 	Metrics  *observe.Metrics
@@ -38,7 +41,7 @@ type Deps struct {
 
 	Checks         map[string]func(context.Context) error // what /readyz asks, by name
 	Stopping       func() bool                            // tells that new requests are to be refused
-	PublicURL      *url.URL                               // nil: none is configured
+	BaseURL        string                                 // what absolute URLs begin with; no slash at its end
 	TrustedProxies []netip.Prefix
 	CORSOrigins    []string
 	Stall          time.Duration // a client that sends nothing for so long is dropped
@@ -48,18 +51,22 @@ type Deps struct {
 func Auth(d Deps) *gin.Engine { return newEngine(d, append(authRoutes(), systemRoutes()...)) }
 
 // Files returns the app for uploads, listings and what is known of a file.
-func Files(d Deps) *gin.Engine { return newEngine(d, append(fileRoutes(), systemRoutes()...)) }
+func Files(d Deps) *gin.Engine {
+	return newEngine(d, slices.Concat(fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(), systemRoutes()))
+}
 
 // Download returns the app that delivers.
-func Download(d Deps) *gin.Engine { return newEngine(d, append(downloadRoutes(), systemRoutes()...)) }
+func Download(d Deps) *gin.Engine {
+	return newEngine(d, slices.Concat(downloadRoutes(), linkedRoutes(), sourceRoutes(), systemRoutes()))
+}
 
 // All returns every app in one.
 func All(d Deps) *gin.Engine {
-	var routes []route
-	for _, app := range [][]route{authRoutes(), fileRoutes(), downloadRoutes(), systemRoutes()} {
-		routes = append(routes, app...)
-	}
-	return newEngine(d, routes)
+	return newEngine(d, slices.Concat(
+		authRoutes(),
+		fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(),
+		downloadRoutes(), linkedRoutes(), sourceRoutes(),
+		systemRoutes()))
 }
 
 // access says what credentials a route asks for.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/oapi-codegen/nullable"
+
 	"sluice/shared/account"
 	"sluice/shared/auth"
 	"sluice/shared/catalog"
@@ -67,11 +69,17 @@ func logout(s *server, r *request) error {
 	return nil
 }
 
-func getProfile(_ *server, r *request) error {
+func getProfile(s *server, r *request) error {
 	if err := auth.May(r.subject(), auth.ReadProfile, auth.Object{Owner: r.identity.User.ID}); err != nil {
 		return err
 	}
-	return reply(r, http.StatusOK, profile(r.identity.User))
+	out := profile(r.identity.User)
+	used, err := s.Catalog.Usage(r.Request.Context(), r.identity.User.ID)
+	if err != nil {
+		return err
+	}
+	out.Used = &contract.Used{Bytes: used.Bytes, Files: used.Files}
+	return reply(r, http.StatusOK, out)
 }
 
 func updateProfile(s *server, r *request) error {
@@ -140,7 +148,13 @@ func getUser(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(r, http.StatusOK, user(u))
+	used, err := s.Catalog.Usage(r.Request.Context(), u.ID)
+	if err != nil {
+		return err
+	}
+	out := user(u)
+	out.Used = &contract.Used{Bytes: used.Bytes, Files: used.Files}
+	return reply(r, http.StatusOK, out)
 }
 
 // managed returns the user that the path names, for an admin.
@@ -161,6 +175,7 @@ func updateUser(s *server, r *request) error {
 	}
 	u, err := s.Accounts.ChangeUser(r.Request.Context(), r.identity, r.Param("id"), account.UserChange{
 		DisplayName: in.DisplayName, Password: in.Password, Role: (*auth.Role)(in.Role), Disabled: in.Disabled,
+		QuotaBytes: bound(in.QuotaBytes), QuotaFiles: bound(in.QuotaFiles),
 	})
 	if err != nil {
 		return err
@@ -188,6 +203,7 @@ func getJWKS(s *server, r *request) error {
 func profile(u catalog.User) contract.Profile {
 	return contract.Profile{
 		ID: u.ID, Username: u.Username, DisplayName: u.DisplayName, Role: contract.Role(u.Role),
+		QuotaBytes: u.Quota.Bytes, QuotaFiles: u.Quota.Files,
 		CreatedAt: moment(u.CreatedAt), UpdatedAt: moment(u.UpdatedAt),
 	}
 }
@@ -195,8 +211,21 @@ func profile(u catalog.User) contract.Profile {
 func user(u catalog.User) contract.User {
 	return contract.User{
 		ID: u.ID, Username: u.Username, DisplayName: u.DisplayName, Role: contract.Role(u.Role), Disabled: u.Disabled,
+		QuotaBytes: u.Quota.Bytes, QuotaFiles: u.Quota.Files,
 		CreatedAt: moment(u.CreatedAt), UpdatedAt: moment(u.UpdatedAt),
 	}
+}
+
+// bound returns what a bound is to be changed to; null removes it.
+func bound(in nullable.Nullable[int64]) **int64 {
+	if !in.IsSpecified() {
+		return nil
+	}
+	var to *int64
+	if n, err := in.Get(); err == nil {
+		to = &n
+	}
+	return &to
 }
 
 // moment is a time as the API shows it: UTC, in milliseconds.

@@ -97,6 +97,9 @@ func TestEveryDeclaredAnswer(t *testing.T) {
 	a.provokeByStores()
 	a.provokeByConditions()
 	a.provokeByConflicts()
+	a.provokeByUploads()
+	a.provokeByVersions()
+	a.provokeByLinks()
 	a.provokeByStalling()
 	a.provokeByGuessing()
 	a.provokeByStopping()
@@ -167,6 +170,10 @@ func (a *answers) provokeByEverybody() {
 		}
 	}
 	a.admin.Do(http.MethodGet, "/api/files?owner=nobody", nil).Want(a.t, http.StatusNotFound)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		a.admin.Do(method, "/s/not-ours/a", nil).Want(a.t, http.StatusForbidden)
+		a.admin.Do(method, "/s/"+a.sourceOf("admin")+"/a?disposition=shown", nil).Want(a.t, http.StatusBadRequest)
+	}
 }
 
 // expendable returns a client whose login may end.
@@ -210,6 +217,9 @@ func (a *answers) provokeByBodies() {
 	for _, c := range []struct{ method, path string }{
 		{http.MethodGet, "/api/users?limit=0"}, {http.MethodGet, "/api/files?limit=0"},
 		{http.MethodGet, content}, {http.MethodHead, content},
+		{http.MethodGet, "/api/audit?limit=0"}, {http.MethodGet, "/api/usage"},
+		{http.MethodGet, "/api/files/" + a.file("admin", "private").id + "/manifest?format=xml"},
+		{http.MethodGet, "/api/files/" + a.file("admin", "private").id + "/versions?limit=0"},
 		{http.MethodGet, "/file/admin/a//b"}, {http.MethodHead, "/file/admin/a//b"},
 		{http.MethodPut, "/file/admin/a//b"}, {http.MethodDelete, "/file/admin/a//b"},
 	} {
@@ -231,24 +241,34 @@ func (a *answers) provokeByStores() {
 		a.send(a.admin, row, target).Want(a.t, http.StatusInternalServerError)
 		a.table.fail(nil, nil)
 	}
+	source := a.sourceOf("admin")
+	a.clock.Advance(catalog.MaxAge)
+	a.table.fail(broken, broken)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		a.admin.Do(method, "/s/"+source+"/a", nil).Want(a.t, http.StatusInternalServerError)
+	}
+	a.table.fail(nil, nil)
 	a.table.fail(broken, nil)
 	a.admin.Do(http.MethodGet, "/readyz", nil).Want(a.t, http.StatusServiceUnavailable)
 	a.table.fail(nil, nil)
 
 	for _, row := range rows {
-		if !slices.Contains(a.operation(row).Statuses, http.StatusInsufficientStorage) {
-			continue
+		o := a.operation(row)
+		if !slices.Contains(o.Statuses, http.StatusInsufficientStorage) || o.ID == "restoreFile" || o.ID == "undeleteFile" {
+			continue // these two have nothing to write here
 		}
 		target := a.targets(a.mine, row)[0]
 		row.body = a.fill(row.body)
 		a.table.fail(nil, tableError{table.Full})
+		a.blobs.Always(blobtest.PutPart, blobtest.Fault{Err: blobtest.Error{Code: blob.Full}})
 		a.send(a.admin, row, target).Want(a.t, http.StatusInsufficientStorage)
 		a.table.fail(nil, nil)
+		a.blobs.Calm()
 	}
 
 	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.blobs.Always(blobtest.Create, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
-	a.each(http.StatusBadGateway)
+	a.each(http.StatusBadGateway, partedOperations()...)
 	a.blobs.Calm()
 
 	panicking := a.App.Deps
@@ -268,10 +288,10 @@ func (a *answers) elsewhere(deps api.Deps) *localtest.Client {
 }
 
 func (a *answers) provokeByConditions() {
-	f := a.file("admin", "private")
+	f, source := a.file("admin", "private"), a.sourceOf("admin")
 	for _, row := range rows {
 		o := a.operation(row)
-		path := strings.NewReplacer("{id}", f.id, "{user}", f.owner, "{path}", f.path).Replace(o.Path)
+		path := strings.NewReplacer("{id}", f.id, "{user}", f.owner, "{path}", f.path, "{source}", source, "{link}", a.linkTo("admin"), "{name}", "a").Replace(o.Path)
 		for status, field := range map[int][2]string{
 			http.StatusPartialContent:               {"Range", "bytes=0-1"},
 			http.StatusNotModified:                  {"If-None-Match", "*"},
@@ -301,6 +321,7 @@ func (a *answers) provokeByConflicts() {
 		a.admin.JSON(c.method, c.path, c.body).Want(a.t, http.StatusConflict)
 	}
 	a.changeThePasswordElsewhere()
+	a.deleteAFileElsewhere()
 	a.sweepAnUploadUnderWay()
 }
 
@@ -323,6 +344,21 @@ func (a *answers) changeThePasswordElsewhere() {
 	}
 }
 
+// deleteAFileElsewhere makes another server delete a file that this one still
+// has in its cache.
+func (a *answers) deleteAFileElsewhere() {
+	id := a.admin.Put("/file/admin/elsewhere", "x").Field(a.t, "id")
+	a.admin.Do(http.MethodGet, "/api/files/"+id, nil).Want(a.t, http.StatusOK)
+	elsewhere, err := catalog.Open(a.t.Context(), table.New(a.table, a.clock.Now), catalog.Options{Clock: a.clock.Now})
+	if err == nil {
+		err = elsewhere.DeleteFile(a.t.Context(), id, nil)
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.admin.Do(http.MethodPost, "/api/files/"+id+"/sessions", nil).Want(a.t, http.StatusConflict)
+}
+
 // sweepAnUploadUnderWay lets an upload last longer than it may.
 func (a *answers) sweepAnUploadUnderWay() {
 	hold := blobtest.NewHold()
@@ -335,6 +371,7 @@ func (a *answers) sweepAnUploadUnderWay() {
 	hold.Release()
 	(<-done).Want(a.t, http.StatusConflict)
 	a.admin, a.ada = a.as("admin"), a.as("ada") // the tokens have expired meanwhile
+	a.owners["ada"], a.owners["eve"] = a.ada, a.as("eve")
 	a.mine.client = a.admin
 }
 
@@ -343,16 +380,23 @@ func (a *answers) provokeByStalling() {
 	impatient := openRig(a.t, func(c *config.Config) { c.Stall = 50 * time.Millisecond })
 	impatient.checker = a.checker
 	f := impatient.admin.Put("/file/admin/a", "x").Field(a.t, "id")
+	upload := impatient.begin(impatient.admin, "b", nil)
 	for _, row := range rows {
 		o := a.operation(row)
 		if !slices.Contains(o.Statuses, http.StatusRequestTimeout) {
 			continue
 		}
 		id := f
-		if row.on == aUser {
+		switch row.on {
+		case aUser:
 			id = impatient.admin.ID
+		case anUpload:
+			id = upload.id
 		}
 		path := strings.NewReplacer("{id}", id, "{user}", "admin", "{path}", "a").Replace(o.Path)
+		if row.on == aPart {
+			path = upload.url(1, "")
+		}
 		answer, body := impatient.raw(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{",
 			o.Method, path, impatient.admin.Token), false)
 		if answer.StatusCode != http.StatusRequestTimeout {

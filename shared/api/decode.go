@@ -40,6 +40,15 @@ func decode[T validator](s *server, r *request) (T, error) {
 	return v, v.Validate()
 }
 
+// decodeIfSent is decode where the body may be left out: then the zero request.
+func decodeIfSent[T validator](s *server, r *request) (T, error) {
+	if r.Request.ContentLength == 0 {
+		var v T
+		return v, nil
+	}
+	return decode[T](s, r)
+}
+
 // refuseNull takes null only where the contract does: for a nullable.Nullable.
 // Elsewhere the decoder would take it for a zero value, or for nothing sent.
 func refuseNull() *json.Unmarshalers {

@@ -26,7 +26,10 @@ func getContent(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
-	return s.deliver(r, f)
+	if f, err = s.atVersion(r, f, r.Query("version")); err != nil {
+		return err
+	}
+	return s.deliver(r, f, "version")
 }
 
 func getFile(s *server, r *request) error {
@@ -56,13 +59,20 @@ func (s *server) find(r *request, path string) (*catalog.File, error) {
 	return &f, err
 }
 
-// deliver answers with the file's bytes and notes what became of it.
-func (s *server) deliver(r *request, f *catalog.File) error {
-	options, err := s.deliveryOptions(r)
+// deliver answers with the file's bytes and notes what became of it. The query
+// may hold what every delivery takes and the parameters named.
+func (s *server) deliver(r *request, f *catalog.File, parameters ...string) error {
+	options, err := s.deliveryOptions(r, parameters...)
 	if err != nil {
 		return err
 	}
-	outcome, err := s.Delivery.Serve(bodyWriter{r}, r.Request, f, options)
+	var outcome delivery.Outcome
+	if r.Request.Method == http.MethodGet {
+		count := s.Recorder.Begin(s.download(r, f))
+		defer func() { count.End(outcome.Bytes, outcome.Complete && r.event != "") }()
+		options.Sent = count.Add
+	}
+	outcome, err = s.Delivery.Serve(bodyWriter{r}, r.Request, f, options)
 	r.bytes = outcome.Bytes
 	if outcome.Status == 0 || r.Request.Method == http.MethodHead || outcome.Status == http.StatusNotModified {
 		return err
@@ -75,8 +85,11 @@ func (s *server) deliver(r *request, f *catalog.File) error {
 	return err
 }
 
-func (s *server) deliveryOptions(r *request) (delivery.Options, error) {
-	if err := checkQuery(r, "disposition"); err != nil {
+func (s *server) deliveryOptions(r *request, parameters ...string) (delivery.Options, error) {
+	if r.linked != nil { // it says all; what was added to its URL is not looked at
+		return delivery.Options{Disposition: r.linked.Disposition, Allowed: r.allowed}, nil
+	}
+	if err := checkQuery(r, append(parameters, "disposition")...); err != nil {
 		return delivery.Options{}, err
 	}
 	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition"))}
@@ -84,6 +97,9 @@ func (s *server) deliveryOptions(r *request) (delivery.Options, error) {
 	case "", disposition.Inline, disposition.Attachment:
 	default:
 		return o, fault.InvalidField("disposition", "A disposition is inline or attachment.")
+	}
+	if o.Allowed = r.allowed; r.allowed != nil {
+		return o, nil
 	}
 	// The request's identity may lose its right while the bytes flow.
 	o.Allowed = func(ctx context.Context) error {

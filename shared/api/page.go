@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sluice/shared/fault"
 )
@@ -32,7 +33,7 @@ func checkQuery(r *request, names ...string) error {
 	for name, values := range query {
 		switch {
 		case !slices.Contains(names, name):
-			return fault.InvalidField(name, "There is no such parameter.")
+			return fault.InvalidField(strings.ToValidUTF8(name, "\ufffd"), "There is no such parameter.")
 		case len(values) > 1:
 			return fault.InvalidField(name, "The parameter is there twice.")
 		case values[0] == "" && name != "prefix":

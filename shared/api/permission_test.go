@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/shared/api"
 	"sluice/shared/app/local/localtest"
 	"sluice/shared/auth"
+	"sluice/shared/catalog"
 	"sluice/shared/fault"
 )
 
@@ -30,8 +32,13 @@ const (
 	nothing  object = "nothing"
 	oneself  object = "oneself"
 	aFile    object = "a file"
+	anUpload object = "an upload"
+	aPart    object = "a part of an upload"
 	aSpace   object = "an owner's files"
 	aUser    object = "a user"
+	aSession object = "a download session"
+	aSource  object = "a URL of a download session"
+	aLink    object = "a link"
 	allUsers object = "all users"
 )
 
@@ -50,12 +57,33 @@ var rows = []row{
 	{"GET /api/files/:id", auth.ReadFile, aFile, "", 200},
 	{"PATCH /api/files/:id", auth.ChangeFile, aFile, `{"content_type":"text/x-changed"}`, 200},
 	{"DELETE /api/files/:id", auth.DeleteFile, aFile, "", 204},
+	{"GET /api/files/:id/manifest", auth.ReadFile, aFile, "", 200},
+	{"POST /api/files/:id/sessions", auth.StartSession, aFile, "", 201},
+	{"GET /api/sessions/:id", auth.ManageSession, aSession, "", 200},
+	{"POST /api/sessions/:id/renew", auth.ManageSession, aSession, "", 200},
+	{"DELETE /api/sessions/:id", auth.ManageSession, aSession, "", 204},
+	{"GET /api/audit", auth.ReadAudit, oneself, "", 200},
+	{"GET /api/usage", auth.ReadAudit, oneself, "", 200},
+	{"GET /s/:source/:name", "", aSource, "", 200},
+	{"HEAD /s/:source/:name", "", aSource, "", 200},
+	{"GET /api/files/:id/versions", auth.ReadVersions, aFile, "", 200},
+	{"POST /api/files/:id/restore", auth.RestoreFile, aFile, `{"version_id":"{version}"}`, 200},
+	{"POST /api/files/:id/undelete", auth.RestoreFile, aFile, `{}`, 409}, // it is there
+	{"POST /api/files/:id/link", auth.LinkFile, aFile, `{}`, 201},
+	{"GET /l/:link/:name", "", aLink, "", 200},
+	{"HEAD /l/:link/:name", "", aLink, "", 200},
 	{"GET /api/files/:id/content", auth.ReadFile, aFile, "", 200},
 	{"HEAD /api/files/:id/content", auth.ReadFile, aFile, "", 200},
 	{"GET /file/:user/*path", auth.ReadFile, aFile, "", 200},
 	{"HEAD /file/:user/*path", auth.ReadFile, aFile, "", 200},
 	{"PUT /file/:user/*path", auth.WriteFile, aSpace, "content", 201},
 	{"DELETE /file/:user/*path", auth.DeleteFile, aFile, "", 204},
+	{"POST /api/files", auth.WriteFile, oneself, `{"path":"{new}"}`, 201},
+	{"GET /api/uploads/:id", auth.WriteFile, anUpload, "", 200},
+	{"DELETE /api/uploads/:id", auth.WriteFile, anUpload, "", 204},
+	{"POST /api/uploads/:id/parts", auth.WriteFile, anUpload, `{"parts":[{"number":2}]}`, 200},
+	{"PUT /api/uploads/:id/parts/:number", "", aPart, "content", 200},
+	{"POST /api/uploads/:id/complete", auth.WriteFile, anUpload, "", 200},
 	{"GET /healthz", "", nothing, "", 200},
 	{"GET /readyz", "", nothing, "", 200},
 	{"GET /openapi.json", "", nothing, "", 200},
@@ -101,7 +129,10 @@ type target struct {
 	owner   string // a username
 	path    string
 	id      string
+	query   string // what a signed URL has
 	version string
+	source  string       // of a URL
+	link    string       // what a link seals
 	may     *auth.Object // nil: there is none
 }
 
@@ -110,6 +141,7 @@ type walker struct {
 	*rig
 	ada    *localtest.Client
 	people []person
+	owners map[string]*localtest.Client
 	files  map[string]target // by owner and visibility
 	made   int               // how many names were used
 }
@@ -132,6 +164,7 @@ func newWalker(t *testing.T) *walker {
 	w := &walker{rig: openRig(t), files: map[string]target{}}
 	w.ada = w.user("ada", auth.User)
 	eve, guest := w.user("eve", auth.User), w.user("gus", auth.Guest)
+	w.owners = map[string]*localtest.Client{"ada": w.ada, "eve": eve}
 	disabled := w.user("off", auth.User)
 	w.admin.JSON(http.MethodPatch, "/api/users/"+disabled.ID, map[string]bool{"disabled": true}).Want(t, http.StatusOK)
 	bad := w.Anonymous()
@@ -224,6 +257,16 @@ func (w *walker) targets(p person, row row) []target {
 		}
 	case aFile, aSpace:
 		return w.filesOf(p, row)
+	case anUpload:
+		return w.uploadsOf()
+	case aPart:
+		return []target{w.part(w.uploadOf("ada"))}
+	case aSession:
+		return w.sessions(p)
+	case aSource:
+		return []target{{name: "a source", source: w.sourceOf("admin")}}
+	case aLink:
+		return []target{{name: "a link", link: w.linkTo("admin")}}
 	default:
 		return []target{{name: "nothing"}}
 	}
@@ -252,6 +295,33 @@ func (w *walker) filesOf(p person, row row) []target {
 	return append(all, target{name: "what is nobody's", owner: "nobody", path: "a", id: "no-id"})
 }
 
+// uploadsOf returns uploads of two users, each with its part, and what is not
+// there.
+func (w *walker) uploadsOf() []target {
+	w.t.Helper()
+	return []target{
+		w.uploadOf("ada"), w.uploadOf("eve"),
+		{name: "an upload that is not there", id: auth.NewID(w.clock.Now())},
+		{name: "no id", id: "no-id"},
+	}
+}
+
+// uploadOf begins an upload and sends its part.
+func (w *walker) uploadOf(owner string) target {
+	w.t.Helper()
+	p := w.begin(w.owners[owner], w.newName(), nil)
+	p.put(1, []byte("content")).Want(w.t, http.StatusOK)
+	return target{name: "an upload of " + owner, owner: owner, id: p.id, may: &auth.Object{Owner: p.by.ID}}
+}
+
+// part makes an upload that target's URL for its part.
+func (w *walker) part(upload target) target {
+	w.t.Helper()
+	p := parted{w.rig, w.owners[upload.owner], upload.id}
+	_, upload.query, _ = strings.Cut(p.url(1, ""), "?")
+	return upload
+}
+
 // file returns a file of the owner, and makes it where there is none.
 func (w *walker) file(owner, visibility string) target {
 	w.t.Helper()
@@ -270,6 +340,52 @@ func (w *walker) file(owner, visibility string) target {
 	f.may = &auth.Object{Owner: u.ID, Public: visibility == "public"}
 	w.files[name] = f
 	return f
+}
+
+// sessions returns a session of the person's own, another's, and what is none.
+func (w *walker) sessions(p person) []target {
+	w.t.Helper()
+	other := "ada"
+	if p.username() == other {
+		other = "eve"
+	}
+	all := []target{
+		w.session(other),
+		{name: "a session that is not there", id: auth.NewID(w.clock.Now())},
+		{name: "no id", id: "no-id"},
+	}
+	if own := p.username(); own != "" {
+		all = append(all, w.session(own))
+	}
+	return all
+}
+
+// session makes a user's session on a file of theirs.
+func (w *walker) session(owner string) target {
+	w.t.Helper()
+	f := w.file(owner, "private")
+	now := w.clock.Now()
+	s := catalog.Session{
+		ID: auth.NewID(now), User: f.may.Owner, Owner: f.may.Owner, File: f.id, Version: f.version,
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}
+	if err := w.App.Deps.Catalog.CreateSession(w.t.Context(), s); err != nil {
+		w.t.Fatal(err)
+	}
+	return target{name: owner + "'s session", id: s.ID, may: &auth.Object{Owner: f.may.Owner}}
+}
+
+// sourceOf returns what is sealed in the URL of a session on a user's file.
+func (w *walker) sourceOf(owner string) string {
+	w.t.Helper()
+	s := beginSession(w.t, w.admin, w.file(owner, "private").id)
+	return strings.Split(w.rig.source(s), "/")[2]
+}
+
+// linkTo returns what is sealed in a link to a user's file.
+func (w *walker) linkTo(owner string) string {
+	w.t.Helper()
+	return strings.Split(linkPath(w.t, w.admin, w.file(owner, "private").id, `{}`), "/")[2]
 }
 
 func (w *walker) newName() string {
@@ -297,11 +413,17 @@ func (w *walker) ask(p person, row row, target target) localtest.Answer {
 func (w *walker) send(c *localtest.Client, row row, target target) localtest.Answer {
 	w.t.Helper()
 	method, path, _ := strings.Cut(row.route, " ")
-	path = strings.NewReplacer(":id", target.id, ":user", target.owner, "*path", target.path).Replace(path)
+	path = strings.NewReplacer(":id", target.id, ":number", "1", ":user", target.owner, ":source", target.source, ":link", target.link, ":name", "a", "*path", target.path).Replace(path)
+	if strings.HasSuffix(path, "/usage") {
+		path += "?by=day"
+	}
 	if row.action == auth.ListFiles {
 		path += "?owner=" + target.owner
 	}
-	body := w.fill(row.body)
+	if target.query != "" {
+		path += "?" + target.query
+	}
+	body := strings.ReplaceAll(w.fill(row.body), "{version}", target.version)
 	if method == http.MethodPut || body == "" {
 		return c.Do(method, path, strings.NewReader(body))
 	}

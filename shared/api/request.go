@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"sluice/shared/account"
 	"sluice/shared/auth"
 	"sluice/shared/fault"
+	"sluice/shared/link"
 )
 
 // The events of a download in the log. A redirect, of which no more is known,
@@ -33,12 +35,19 @@ type request struct {
 	began     time.Time
 	operation string
 	identity  account.Identity
-	file      string // the file's id, if one
-	event     string // a download event, if one
-	bytes     int64  // of the file, sent or received
-	err       error  // what was answered, or why the answer broke off
-	panicked  any    // what a handler panicked with
+	linked    *link.Link // what the URL seals, if it is a link
+	file      string     // the file's id, if one
+	session   string     // the download session's id, if an explicit one
+	onBehalf  string     // who the audit names instead of who asks, if one
+	event     string     // a download event, if one
+	bytes     int64      // of the file, sent or received
+	err       error      // what was answered, or why the answer broke off
+	panicked  any        // what a handler panicked with
 	count     func(operation, status string, took time.Duration)
+
+	// allowed is asked while bytes flow whether they still may; nil: who asks
+	// must still be let in.
+	allowed func(context.Context) error
 }
 
 // subject is who asks, as May takes it.
@@ -104,7 +113,7 @@ func (s *server) answerPanic(r *request) {
 // log writes the one line of a request. It holds ids and the route's name, and
 // never a path, a query or a header, which may hold secrets.
 func (s *server) log(r *request, took time.Duration) {
-	attrs := append(make([]slog.Attr, 0, 11), // as many as there can be
+	attrs := append(make([]slog.Attr, 0, 13), // as many as there can be
 		slog.String("request_id", r.id),
 		slog.String("method", r.Request.Method),
 		slog.String("operation", r.operation),
@@ -113,8 +122,13 @@ func (s *server) log(r *request, took time.Duration) {
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.String("client", r.ClientIP()),
 	)
+	issuer := ""
+	if r.linked != nil {
+		issuer = r.linked.Issuer
+	}
 	for _, a := range [...]slog.Attr{
-		slog.String("user_id", r.identity.User.ID), slog.String("file_id", r.file), slog.String("event", r.event),
+		slog.String("user_id", r.identity.User.ID), slog.String("issuer_id", issuer), slog.String("file_id", r.file),
+		slog.String("session_id", r.session), slog.String("event", r.event),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

@@ -240,6 +240,19 @@ func (f *faultyTable) count(prefix string) int {
 	return n
 }
 
+// partitions returns those that begin so and were written to.
+func (f *faultyTable) partitions(prefix string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var names []string
+	for partition := range f.keys {
+		if strings.HasPrefix(partition, prefix) {
+			names = append(names, partition)
+		}
+	}
+	return names
+}
+
 func (f *faultyTable) note(ops ...table.Op) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -47,13 +47,23 @@ type Object struct {
 type Action string
 
 // The actions. ReadFile covers a file's content and its description,
-// WriteFile a new file and a new version of one, ListFiles the files of one
-// owner, ManageUsers all that is done to users by others.
+// WriteFile a new file and a new version of one, ReadVersions those that were
+// replaced, RestoreFile what brings one of them or a deleted file back,
+// LinkFile the making and the life of a link to a file, StartSession a download
+// session of one's own, ManageSession what is done with one, ReadAudit
+// who downloaded the files of one owner, ListFiles the files of
+// one owner, ManageUsers all that is done to users by others.
 const (
 	ReadFile      Action = "file.read"
 	WriteFile     Action = "file.write"
 	ChangeFile    Action = "file.change"
 	DeleteFile    Action = "file.delete"
+	ReadVersions  Action = "file.versions"
+	RestoreFile   Action = "file.restore"
+	LinkFile      Action = "file.link"
+	StartSession  Action = "session.start"
+	ManageSession Action = "session.manage"
+	ReadAudit     Action = "audit.read"
 	ListFiles     Action = "file.list"
 	ReadProfile   Action = "profile.read"
 	ChangeProfile Action = "profile.change"
@@ -103,6 +113,12 @@ var permissions = [...]permission{
 	{WriteFile, never, never, own, always},
 	{ChangeFile, never, never, own, always},
 	{DeleteFile, never, never, own, always},
+	{ReadVersions, never, never, own, always},
+	{RestoreFile, never, never, own, always},
+	{LinkFile, never, never, own, always},
+	{StartSession, never, public, ownOrPublic, always},
+	{ManageSession, never, own, own, always},
+	{ReadAudit, never, never, own, always},
 	{ListFiles, never, never, own, always},
 	{ReadProfile, never, own, own, always},
 	{ChangeProfile, never, own, own, always},

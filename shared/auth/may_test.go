@@ -68,6 +68,36 @@ var walk = []struct {
 	{auth.DeleteFile, user, ok, ok, 404, 404, 404},
 	{auth.DeleteFile, admin, ok, ok, ok, ok, 404},
 
+	{auth.ReadVersions, nobody, 401, 401, 401, 401, 401},
+	{auth.ReadVersions, guest, 403, 403, 403, 403, 403},
+	{auth.ReadVersions, user, ok, ok, 404, 404, 404},
+	{auth.ReadVersions, admin, ok, ok, ok, ok, 404},
+
+	{auth.RestoreFile, nobody, 401, 401, 401, 401, 401},
+	{auth.RestoreFile, guest, 403, 403, 403, 403, 403},
+	{auth.RestoreFile, user, ok, ok, 404, 404, 404},
+	{auth.RestoreFile, admin, ok, ok, ok, ok, 404},
+
+	{auth.LinkFile, nobody, 401, 401, 401, 401, 401},
+	{auth.LinkFile, guest, 403, 403, 403, 403, 403},
+	{auth.LinkFile, user, ok, ok, 404, 404, 404},
+	{auth.LinkFile, admin, ok, ok, ok, ok, 404},
+
+	{auth.StartSession, nobody, 401, 401, 401, 401, 401},
+	{auth.StartSession, guest, 404, ok, 404, ok, 404},
+	{auth.StartSession, user, ok, ok, 404, ok, 404},
+	{auth.StartSession, admin, ok, ok, ok, ok, 404},
+
+	{auth.ManageSession, nobody, 401, 401, 401, 401, 401},
+	{auth.ManageSession, guest, ok, ok, 404, 404, 404},
+	{auth.ManageSession, user, ok, ok, 404, 404, 404},
+	{auth.ManageSession, admin, ok, ok, ok, ok, 404},
+
+	{auth.ReadAudit, nobody, 401, 401, 401, 401, 401},
+	{auth.ReadAudit, guest, 403, 403, 403, 403, 403},
+	{auth.ReadAudit, user, ok, ok, 404, 404, 404},
+	{auth.ReadAudit, admin, ok, ok, ok, ok, 404},
+
 	{auth.ListFiles, nobody, 401, 401, 401, 401, 401},
 	{auth.ListFiles, guest, 403, 403, 403, 403, 403},
 	{auth.ListFiles, user, ok, ok, 404, 404, 404},

@@ -21,8 +21,11 @@
 //	canceled             Unavailable          the context ended; wraps its error
 //	blob_failed          Upstream             anything else
 //	blob_closed          Internal             a Writer was used after Commit or Abort
+//	digest_mismatch      Unprocessable        a part is not of the SHA-256 announced
+//	multipart_unsupported Unprocessable       the store takes no blob in parts
 //
-// The one exception are the errors of a destination: see Reader.CopyN.
+// The exceptions are the errors of a destination (see Reader.CopyN) and of a
+// part's body (see Bucket.PutPart).
 package blob
 
 // MaxKey is the longest key, in bytes, as in S3.

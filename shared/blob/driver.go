@@ -36,6 +36,10 @@ type Driver interface {
 	// Ping asks the store whether it answers and can be written to.
 	Ping(ctx context.Context) error
 
+	// Multipart returns what takes blobs in parts, or nil where the store does
+	// not.
+	Multipart() Multiparter
+
 	// ErrorCode classifies an error that a method, a reader or a DriverWriter
 	// returned.
 	ErrorCode(err error) Code

@@ -34,11 +34,13 @@ const attempts = 20
 type Options struct {
 	Keep  time.Duration    // how long a replaced or deleted version is kept
 	Clock func() time.Time // time.Now where nil
+	Hot   *table.Table     // of what changes often: sessions, audit; nil: the same as the other records
 }
 
 // Catalog reads and writes records. It is safe for concurrent use.
 type Catalog struct {
 	table *table.Table
+	hot   *table.Table
 	keep  time.Duration
 	now   func() time.Time
 
@@ -47,6 +49,8 @@ type Catalog struct {
 	logins  *cache[Login]  // by id
 	files   *cache[File]   // by id
 	located *cache[string] // owner and path to file id
+
+	sessions *cache[Session] // by id
 
 	turns *turns // by record written
 }
@@ -57,8 +61,11 @@ func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Hot == nil {
+		o.Hot = t
+	}
 	c := &Catalog{
-		table: t, keep: o.Keep, now: o.Clock,
+		table: t, hot: o.Hot, sessions: newCache[Session](o.Clock), keep: o.Keep, now: o.Clock,
 		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
 		files: newCache[File](o.Clock), located: newCache[string](o.Clock), turns: newTurns(),
 	}

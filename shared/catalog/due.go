@@ -36,6 +36,10 @@ type due struct {
 	Version string
 	Blob    string // the key of the blob
 	At      time.Time
+
+	// Of an upload alone:
+	Owner string
+	Taken Usage // of the owner's quota
 }
 
 func dueHour(at time.Time) int64 { return at.Unix() / 3600 }
@@ -55,6 +59,7 @@ func (d due) key() table.Key {
 func (d due) put() table.Op {
 	return put(d.key(), table.Attrs{
 		"kind": string(d.Kind), "file": d.File, "version": d.Version, "blob": d.Blob, "at": millis(d.At), "state": dueOpen,
+		"owner": d.Owner, "bytes": d.Taken.Bytes, "files": d.Taken.Files,
 	})
 }
 
@@ -62,6 +67,7 @@ func readDue(item table.Item) (due, error) {
 	r, err := read(item)
 	return due{
 		Kind: dueKind(r.str("kind")), File: r.str("file"), Version: r.str("version"), Blob: r.str("blob"), At: r.time("at"),
+		Owner: r.str("owner"), Taken: Usage{Bytes: r.num("bytes"), Files: r.num("files")},
 	}, err
 }
 
@@ -70,6 +76,7 @@ func readDue(item table.Item) (due, error) {
 // already gone for removed. What fails stays due, and is named in the error,
 // but does not hold up the rest. Sweeps may overlap.
 func (c *Catalog) Sweep(ctx context.Context, limit int, remove func(ctx context.Context, key string) error) (int, error) {
+	remove = c.withManifest(remove)
 	now := c.now()
 	// The hour just past is always read again: a write whose time was taken
 	// in it may have come after the sweep, or by a slower clock.
@@ -137,6 +144,9 @@ func (c *Catalog) settle(ctx context.Context, item table.Item, removeBlob func(c
 	if err != nil {
 		return err
 	}
+	if later, err := c.postponed(ctx, d); err != nil || later {
+		return err
+	}
 	switch d.Kind {
 	case dueUpload:
 		err = removeBlob(ctx, d.Blob)
@@ -150,17 +160,36 @@ func (c *Catalog) settle(ctx context.Context, item table.Item, removeBlob func(c
 	if err != nil {
 		return err
 	}
-	_, err = c.table.Apply(ctx, remove(item.Key))
-	return err
+	return c.release(ctx, d)
 }
 
 // removeVersion drops the record first, so that no reader can find a version
 // whose blob is going.
 func (c *Catalog) removeVersion(ctx context.Context, file, version, blob string, removeBlob func(context.Context, string) error) error {
-	if _, err := c.table.Apply(ctx, remove(versionKey(file, version))); err != nil {
+	f, err := c.freshFile(ctx, file)
+	if err == nil {
+		err = c.forgetVersion(ctx, f.Owner, file, version)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound, "") {
 		return err
 	}
 	return removeBlob(ctx, blob)
+}
+
+// forgetVersion drops a version's record and counts it no longer. It is
+// NotFound where that was done before.
+func (c *Catalog) forgetVersion(ctx context.Context, owner, file, version string) error {
+	v, err := c.version(ctx, file, version)
+	if err != nil {
+		return err
+	}
+	err = c.table.Transact(ctx,
+		remove(versionKey(file, version), table.IfExists()),
+		count(owner, Usage{Bytes: -v.Size}))
+	if lost(err) {
+		return notFound("version")
+	}
+	return err
 }
 
 // expire deletes a file whose time is over; one that was given more time is
@@ -178,6 +207,13 @@ func (c *Catalog) expire(ctx context.Context, id string) error {
 
 // removeFile drops every version of a deleted file, then its record.
 func (c *Catalog) removeFile(ctx context.Context, id string, removeBlob func(context.Context, string) error) error {
+	f, err := c.freshFile(ctx, id)
+	if fault.Is(err, fault.NotFound, "") {
+		return nil // its record goes last
+	}
+	if err != nil {
+		return err
+	}
 	prefix := versionKey(id, "")
 	for {
 		page, err := c.table.Query(ctx, table.Query{PK: prefix.PK, From: prefix.SK, To: table.After(prefix.SK), Limit: 100})
@@ -195,7 +231,7 @@ func (c *Catalog) removeFile(ctx context.Context, id string, removeBlob func(con
 			if err := removeBlob(ctx, v.Key); err != nil {
 				return err
 			}
-			if _, err := c.table.Apply(ctx, remove(item.Key)); err != nil {
+			if err := c.forgetVersion(ctx, f.Owner, id, v.ID); err != nil && !fault.Is(err, fault.NotFound, "") {
 				return err
 			}
 		}
@@ -203,8 +239,11 @@ func (c *Catalog) removeFile(ctx context.Context, id string, removeBlob func(con
 			break
 		}
 	}
-	_, err := c.table.Apply(ctx, remove(fileKey(id)))
+	err = c.table.Transact(ctx, remove(fileKey(id), table.IfExists()), count(f.Owner, Usage{Files: -1}))
 	c.files.forget(id)
+	if lost(err) {
+		return nil
+	}
 	return err
 }
 

@@ -57,7 +57,7 @@ func TestAReplacedVersionIsKeptForAWhile(t *testing.T) {
 	}
 }
 
-func TestADeletedFileGoesWholly(t *testing.T) {
+func TestAKeptFileGoesWholly(t *testing.T) {
 	s := open(t)
 	first := s.publish("a")
 	s.clock.Advance(time.Minute)

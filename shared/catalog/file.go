@@ -32,6 +32,7 @@ type File struct {
 	ExpiresAt   time.Time // zero: never
 
 	deletedAt time.Time // zero: it is there
+	purgeAt   time.Time // when a deleted file goes for good
 	rev       int64
 }
 
@@ -46,7 +47,10 @@ type Version struct {
 	ETag       string // quoted and strong; fixed when the version is published
 	SHA256     []byte // 32 bytes, or none
 	ModifiedAt time.Time
-	CreatedBy  string // a user id
+	CreatedBy  string    // a user id
+	KeptUntil  time.Time // when a replaced version goes; zero: it is current
+
+	contentType string // the file's, when this version was replaced
 }
 
 func fileKey(id string) table.Key { return table.Key{PK: "FILE#" + id, SK: "FILE"} }
@@ -66,7 +70,7 @@ func locationKey(owner, path string) table.Key {
 func (v Version) attrs() table.Attrs {
 	return table.Attrs{
 		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "sha256": v.SHA256,
-		"modified": millis(v.ModifiedAt), "by": v.CreatedBy,
+		"modified": millis(v.ModifiedAt), "by": v.CreatedBy, "kept": millis(v.KeptUntil),
 	}
 }
 
@@ -75,6 +79,7 @@ func readVersion(r reader) Version {
 	return Version{
 		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), SHA256: sum,
 		ModifiedAt: r.time("modified"), CreatedBy: r.str("by"),
+		KeptUntil: r.time("kept"), contentType: r.str("content_type"),
 	}
 }
 
@@ -82,7 +87,7 @@ func (f File) attrs() table.Attrs {
 	a := f.Version.attrs()
 	a["owner"], a["path"], a["visibility"], a["content_type"] = f.Owner, f.Path, string(f.Visibility), f.ContentType
 	a["created"], a["updated"], a["expires"], a["deleted"] = millis(f.CreatedAt), millis(f.UpdatedAt), millis(f.ExpiresAt), millis(f.deletedAt)
-	a["rev"] = f.rev
+	a["purge"], a["rev"] = millis(f.purgeAt), f.rev
 	return a
 }
 
@@ -92,7 +97,7 @@ func readFile(item table.Item) (File, error) {
 		ID: item.Key.PK[len("FILE#"):], Owner: r.str("owner"), Path: r.str("path"),
 		Visibility: Visibility(r.str("visibility")), ContentType: r.str("content_type"), Version: readVersion(r),
 		CreatedAt: r.time("created"), UpdatedAt: r.time("updated"), ExpiresAt: r.time("expires"),
-		deletedAt: r.time("deleted"), rev: r.num("rev"),
+		deletedAt: r.time("deleted"), purgeAt: r.time("purge"), rev: r.num("rev"),
 	}, err
 }
 
@@ -294,10 +299,11 @@ func (c *Catalog) DeleteFile(ctx context.Context, id string, test func(File) err
 func (c *Catalog) deleteFile(ctx context.Context, f File) error {
 	seen := f.rev
 	f.deletedAt, f.UpdatedAt, f.rev = c.now(), c.now(), seen+1
+	f.purgeAt = f.deletedAt.Add(c.keep)
 	err := c.table.Transact(ctx,
 		change(fileKey(f.ID), f.attrs(), table.IfExists(), table.IfEqual("rev", seen)),
 		remove(locationKey(f.Owner, f.Path), table.IfEqual("id", f.ID)),
-		due{Kind: dueFile, File: f.ID, At: f.deletedAt.Add(c.keep)}.put())
+		f.purge().put())
 	c.forgetFile(f)
 	return err
 }

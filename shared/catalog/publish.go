@@ -16,6 +16,8 @@ type Upload struct {
 	Owner     string // a user id
 	Path      string
 	ExpiresAt time.Time // from then on it can no longer be published
+	Parted    bool      // it has a record of its own: a Multipart
+	Taken     Usage     // what it takes of the owner's quota before it begins
 }
 
 // Key returns the key of the upload's blob. It begins with the owner, so that
@@ -23,13 +25,30 @@ type Upload struct {
 func (u Upload) Key() string { return u.Owner + "/" + u.ID }
 
 func (u Upload) due() due {
-	return due{Kind: dueUpload, Version: u.ID, Blob: u.Key(), At: u.ExpiresAt}
+	return due{Kind: dueUpload, Version: u.ID, Blob: u.Key(), At: u.ExpiresAt, Owner: u.Owner, Taken: u.Taken}
 }
 
-// BeginUpload records u.
+// BeginUpload records u, and takes what it is to take of its owner's quota. It
+// fails with InsufficientStorage "quota_exceeded".
 func (c *Catalog) BeginUpload(ctx context.Context, u Upload) error {
-	_, err := c.table.Apply(ctx, u.due().put())
-	return err
+	if u.Taken == (Usage{}) {
+		_, err := c.table.Apply(ctx, u.due().put())
+		return err
+	}
+	quota, err := c.quota(ctx, u.Owner)
+	if err != nil {
+		return err
+	}
+	for range attempts {
+		err := c.table.Transact(ctx, u.due().put(), take(u.Owner, u.Taken, quota))
+		if !lost(err) {
+			return err
+		}
+		if err := c.refused(ctx, u.Owner); err != nil {
+			return err
+		}
+	}
+	return contended()
 }
 
 // AbandonUpload gives an upload up, so that it can no longer be published, and
@@ -46,8 +65,18 @@ func (c *Catalog) AbandonUpload(ctx context.Context, u Upload) (bool, error) {
 
 // EndUpload forgets an upload whose blob is known to be gone.
 func (c *Catalog) EndUpload(ctx context.Context, u Upload) error {
-	_, err := c.table.Apply(ctx, remove(u.due().key()))
-	return err
+	if err := c.removeManifest(ctx, u.Key()); err != nil {
+		return err
+	}
+	taken, err := c.taken(ctx, u)
+	if fault.Is(err, fault.Conflict, "upload_expired") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	u.Taken = taken
+	return c.release(ctx, u.due())
 }
 
 // Content is what an upload brought.
@@ -69,7 +98,16 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 		return File{}, false, err
 	}
 	defer done()
+	quota, err := c.quota(ctx, u.Owner)
+	if err != nil {
+		return File{}, false, err
+	}
 	for range attempts {
+		if u.Parted { // which takes more as it goes on
+			if u.Taken, err = c.taken(ctx, u); err != nil {
+				return File{}, false, err
+			}
+		}
 		was, err := c.standing(ctx, u)
 		if err != nil {
 			return File{}, false, err
@@ -79,8 +117,11 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 				return File{}, false, err
 			}
 		}
+		if was != nil && was.Version.ID == u.ID {
+			return File{}, false, uploadExpired() // it was published before
+		}
 		f := c.next(was, u, content)
-		err = c.table.Transact(ctx, c.publishOps(was, f, u)...)
+		err = c.table.Transact(ctx, c.publishOps(was, f, u, quota)...)
 		c.forgetFile(f)
 		switch {
 		case err == nil:
@@ -88,12 +129,20 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 		case !lost(err):
 			return File{}, false, err
 		case failed(err) == 0:
-			return File{}, false, fault.New(fault.Conflict, "upload_expired", "The upload has expired; send the file again.")
+			return File{}, false, uploadExpired()
 		case failed(err) == 1:
 			return File{}, false, notFound("user")
+		case failed(err) == 2:
+			if err := c.refused(ctx, u.Owner); err != nil {
+				return File{}, false, err
+			}
 		}
 	}
 	return File{}, false, contended()
+}
+
+func uploadExpired() error {
+	return fault.New(fault.Conflict, "upload_expired", "The upload has expired; send the file again.")
 }
 
 // standing returns the file at u's path, or nil where there is none. One that
@@ -123,32 +172,43 @@ func (c *Catalog) next(was *File, u Upload, content Content) File {
 			ContentType: content.ContentType, Version: v, CreatedAt: now, UpdatedAt: now, rev: 1,
 		}
 	}
-	// No two versions share a second, so that a Last-Modified date names one
-	// version: If-Range by date (RFC 9110 §13.1.5) rests on it.
-	if earliest := was.Version.ModifiedAt.Truncate(time.Second).Add(time.Second); v.ModifiedAt.Before(earliest) {
-		v.ModifiedAt = earliest
-	}
+	v.ModifiedAt = dateAfter(was.Version, now)
 	f := *was
 	f.Version, f.ContentType, f.UpdatedAt, f.rev = v, content.ContentType, now, was.rev+1
 	return f
 }
 
-// publishOps has the upload's and the owner's conditions first: Publish tells
-// by the index which one failed.
-func (c *Catalog) publishOps(was *File, f File, u Upload) []table.Op {
+// dateAfter returns the date of a version that takes the place of was at now.
+// No two versions share a second, so that a Last-Modified date names one
+// version: If-Range by date (RFC 9110 §13.1.5) rests on it.
+func dateAfter(was Version, now time.Time) time.Time {
+	if earliest := was.ModifiedAt.Truncate(time.Second).Add(time.Second); now.Before(earliest) {
+		return earliest
+	}
+	return now
+}
+
+// publishOps has the conditions of the upload, the owner and the quota first:
+// Publish tells by the index which one failed.
+func (c *Catalog) publishOps(was *File, f File, u Upload, quota Quota) []table.Op {
+	added := Usage{Bytes: f.Version.Size - u.Taken.Bytes, Files: -u.Taken.Files}
+	if was == nil {
+		added.Files++
+	}
 	ops := []table.Op{
 		remove(u.due().key(), table.IfEqual("state", dueOpen)),
 		check(userKey(u.Owner), table.IfExists(), table.Test{Comparison: table.NotEqual, Attr: "leaving", Value: true}),
+		take(u.Owner, added, quota),
 		put(versionKey(f.ID, f.Version.ID), f.Version.attrs(), table.IfAbsent()),
 	}
+	ops = append(ops, u.completeOps(f.ID)...)
 	if was == nil {
 		return append(ops,
 			put(locationKey(f.Owner, f.Path), table.Attrs{"id": f.ID}, table.IfAbsent()),
 			put(fileKey(f.ID), f.attrs(), table.IfAbsent()))
 	}
-	replaced := due{Kind: dueVersion, File: f.ID, Version: was.Version.ID, Blob: was.Version.Key, At: c.now().Add(c.keep)}
-	return append(ops,
+	ops = append(ops,
 		check(locationKey(f.Owner, f.Path), table.IfEqual("id", f.ID)),
-		change(fileKey(f.ID), f.attrs(), table.IfExists(), table.IfEqual("rev", was.rev)),
-		replaced.put())
+		change(fileKey(f.ID), f.attrs(), table.IfExists(), table.IfEqual("rev", was.rev)))
+	return append(ops, c.replaceOps(*was)...)
 }

@@ -21,6 +21,7 @@ type User struct {
 	Epoch       int64  // logins of an older epoch are dead
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Quota       Quota // what the user may own
 
 	leaving bool // being deleted: nothing more may be published for it
 	rev     int64
@@ -36,6 +37,7 @@ func (u User) attrs() table.Attrs {
 		"username": u.Username, "display_name": u.DisplayName, "role": string(u.Role),
 		"disabled": u.Disabled, "leaving": u.leaving, "password": u.Password, "epoch": u.Epoch,
 		"created": millis(u.CreatedAt), "updated": millis(u.UpdatedAt), "rev": u.rev,
+		"quota_bytes": storedBound(u.Quota.Bytes), "quota_files": storedBound(u.Quota.Files),
 	}
 }
 
@@ -46,6 +48,7 @@ func readUser(item table.Item) (User, error) {
 		Role: auth.Role(r.str("role")), Disabled: r.flag("disabled"), leaving: r.flag("leaving"),
 		Password: r.str("password"), Epoch: r.num("epoch"),
 		CreatedAt: r.time("created"), UpdatedAt: r.time("updated"), rev: r.num("rev"),
+		Quota: Quota{Bytes: r.bound("quota_bytes"), Files: r.bound("quota_files")},
 	}, err
 }
 

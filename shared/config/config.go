@@ -24,7 +24,7 @@ type Config struct {
 	Table          *url.URL       // where records are: bolt:///file
 	Keys           *url.URL       // where the signing keys are: file:///file
 	AdminPassword  Secret         // of the first admin; made up and printed where empty
-	PublicURL      *url.URL       // how clients reach the server; nil: as they address it
+	PublicURL      *url.URL       // how clients reach the server; nil: by the address bound
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	CORSOrigins    []string       // origins whose pages may call the API
 	TLSCert        string         // PEM file; with TLSKey turns on HTTPS and HTTP/2

@@ -80,6 +80,45 @@ func (e Disposition) Valid() bool {
 	}
 }
 
+// Defines values for DownloadState.
+const (
+	DownloadStateAborted   DownloadState = "aborted"
+	DownloadStateCompleted DownloadState = "completed"
+	DownloadStateRunning   DownloadState = "running"
+)
+
+// Valid indicates whether the value is a known member of the DownloadState enum.
+func (e DownloadState) Valid() bool {
+	switch e {
+	case DownloadStateAborted:
+		return true
+	case DownloadStateCompleted:
+		return true
+	case DownloadStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ManifestFormat.
+const (
+	ManifestFormatJSON     ManifestFormat = "json"
+	ManifestFormatMetalink ManifestFormat = "metalink"
+)
+
+// Valid indicates whether the value is a known member of the ManifestFormat enum.
+func (e ManifestFormat) Valid() bool {
+	switch e {
+	case ManifestFormatJSON:
+		return true
+	case ManifestFormatMetalink:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Order.
 const (
 	OrderName           Order = "name"
@@ -119,6 +158,54 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for UploadState.
+const (
+	UploadStateAborted   UploadState = "aborted"
+	UploadStateComplete  UploadState = "complete"
+	UploadStateFailed    UploadState = "failed"
+	UploadStateOpen      UploadState = "open"
+	UploadStateVerifying UploadState = "verifying"
+)
+
+// Valid indicates whether the value is a known member of the UploadState enum.
+func (e UploadState) Valid() bool {
+	switch e {
+	case UploadStateAborted:
+		return true
+	case UploadStateComplete:
+		return true
+	case UploadStateFailed:
+		return true
+	case UploadStateOpen:
+		return true
+	case UploadStateVerifying:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UsageKey.
+const (
+	UsageKeyDay  UsageKey = "day"
+	UsageKeyFile UsageKey = "file"
+	UsageKeyUser UsageKey = "user"
+)
+
+// Valid indicates whether the value is a known member of the UsageKey enum.
+func (e UsageKey) Valid() bool {
+	switch e {
+	case UsageKeyDay:
+		return true
+	case UsageKeyFile:
+		return true
+	case UsageKeyUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Visibility.
 const (
 	VisibilityPrivate Visibility = "private"
@@ -139,6 +226,34 @@ func (e Visibility) Valid() bool {
 
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
+
+// Chunk defines model for Chunk.
+type Chunk struct {
+	Length int64 `json:"length"`
+	Offset int64 `json:"offset"`
+
+	// SHA256 In hexadecimal.
+	SHA256 string `json:"sha256"`
+}
+
+// CreateUploadRequest defines model for CreateUploadRequest.
+type CreateUploadRequest struct {
+	// ContentType A media type (RFC 9110 §8.3.1).
+	ContentType MediaType `json:"content_type,omitempty,omitzero"`
+
+	// PartSize Bytes; a multiple of 8 MiB, at most 5 GiB.
+	PartSize int64 `json:"part_size,omitempty,omitzero"`
+
+	// Path The name of a file within its owner's files: segments joined by single slashes, at most 900
+	// bytes of UTF-8, without `.`, `..`, empty segments or control characters. Compared as bytes.
+	Path Path `json:"path"`
+
+	// SHA256 The SHA-256 of the whole in hexadecimal.
+	SHA256 string `json:"sha256,omitempty,omitzero"`
+
+	// Size Bytes, where known.
+	Size *int64 `json:"size,omitempty"`
+}
 
 // CreateUserRequest defines model for CreateUserRequest.
 type CreateUserRequest struct {
@@ -166,6 +281,85 @@ type DisplayName = string
 
 // Disposition defines model for Disposition.
 type Disposition string
+
+// Download What one session took of one version on one day.
+type Download struct {
+	// BytesDelivered Bytes of the file that were handed to the connection.
+	BytesDelivered int64 `json:"bytes_delivered"`
+
+	// Client The address of the last request.
+	Client string `json:"client"`
+
+	// Day In UTC.
+	Day string `json:"day"`
+
+	// FileID A ULID.
+	FileID  ID        `json:"file_id"`
+	FirstAt time.Time `json:"first_at"`
+	LastAt  time.Time `json:"last_at"`
+
+	// Requests Those answered with a body.
+	Requests int64 `json:"requests"`
+
+	// SessionID The id of a download session, or of what counts as one.
+	SessionID string `json:"session_id"`
+
+	// State Whether an answer is under way (`running`), or else how the last one ended: sent whole
+	// (`completed`) or cut short (`aborted`).
+	State DownloadState `json:"state"`
+
+	// UserID Absent where nobody was logged in.
+	UserID string `json:"user_id,omitempty,omitzero"`
+
+	// VersionID A ULID.
+	VersionID ID `json:"version_id"`
+}
+
+// DownloadList defines model for DownloadList.
+type DownloadList struct {
+	Downloads []Download `json:"downloads"`
+
+	// NextCursor Absent on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// DownloadSession One person's download of one version.
+type DownloadSession struct {
+	ChunkCount int64 `json:"chunk_count"`
+
+	// ChunkSize Bytes of each chunk of the manifest but the last.
+	ChunkSize int64 `json:"chunk_size"`
+
+	// ETag The ETag of the version, quotes included.
+	ETag      string    `json:"etag"`
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// FileID A ULID.
+	FileID ID `json:"file_id"`
+
+	// ID A ULID.
+	ID     ID            `json:"id"`
+	Limits SessionLimits `json:"limits"`
+
+	// RenewURL Where to renew the session, with a token.
+	RenewURL string `json:"renew_url"`
+
+	// SHA256 The SHA-256 of the version in hexadecimal; absent if unknown.
+	SHA256 string `json:"sha256,omitempty,omitzero"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// Sources Where the bytes are, the best first.
+	Sources []Source `json:"sources"`
+
+	// VersionID A ULID.
+	VersionID ID `json:"version_id"`
+}
+
+// DownloadState Whether an answer is under way (`running`), or else how the last one ended: sent whole
+// (`completed`) or cut short (`aborted`).
+type DownloadState string
 
 // File defines model for File.
 type File struct {
@@ -228,6 +422,11 @@ type Health struct {
 // ID A ULID.
 type ID = string
 
+// IssuePartsRequest defines model for IssuePartsRequest.
+type IssuePartsRequest struct {
+	Parts []PartToIssue `json:"parts"`
+}
+
 // JWK An Ed25519 public key (RFC 8037).
 type JWK struct {
 	Alg string `json:"alg"`
@@ -245,11 +444,57 @@ type JWKSet struct {
 	Keys []JWK `json:"keys"`
 }
 
+// Link defines model for Link.
+type Link struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// URL Absolute. A secret, for as long as it is good.
+	URL string `json:"url"`
+
+	// VersionID A ULID.
+	VersionID ID `json:"version_id"`
+}
+
+// LinkRequest defines model for LinkRequest.
+type LinkRequest struct {
+	Disposition *Disposition `json:"disposition,omitempty"`
+
+	// ExpiresIn Seconds; 15 minutes without it, at most 7 days.
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// VersionID A ULID.
+	VersionID *ID `json:"version_id,omitempty"`
+}
+
 // LoginRequest defines model for LoginRequest.
 type LoginRequest struct {
 	Password string `json:"password"`
 	Username string `json:"username"`
 }
+
+// Manifest What a version is made of. All chunks have `chunk_size` bytes but the last.
+type Manifest struct {
+	// ChunkSize Bytes; 8 MiB, doubled until 65,536 chunks suffice.
+	ChunkSize int64 `json:"chunk_size"`
+
+	// Chunks In order; none of an empty file.
+	Chunks []Chunk `json:"chunks"`
+
+	// ETag The ETag of the version, quotes included.
+	ETag string `json:"etag"`
+
+	// SHA256 The SHA-256 of the whole in hexadecimal.
+	SHA256 string `json:"sha256"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// VersionID A ULID.
+	VersionID ID `json:"version_id"`
+}
+
+// ManifestFormat defines model for ManifestFormat.
+type ManifestFormat string
 
 // MediaType A media type (RFC 9110 §8.3.1).
 type MediaType = string
@@ -259,6 +504,39 @@ type NewPassword = string
 
 // Order defines model for Order.
 type Order string
+
+// Part defines model for Part.
+type Part struct {
+	Number int `json:"number"`
+
+	// SHA256 In hexadecimal.
+	SHA256 string `json:"sha256"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+}
+
+// PartToIssue defines model for PartToIssue.
+type PartToIssue struct {
+	Number int `json:"number"`
+
+	// SHA256 In hexadecimal; a part of another digest is then refused.
+	SHA256 string `json:"sha256,omitempty,omitzero"`
+}
+
+// PartURL defines model for PartURL.
+type PartURL struct {
+	ExpiresAt time.Time `json:"expires_at"`
+	Number    int       `json:"number"`
+
+	// URL Absolute. It holds a signature; treat it as a password.
+	URL string `json:"url"`
+}
+
+// PartURLs defines model for PartURLs.
+type PartURLs struct {
+	Parts []PartURL `json:"parts"`
+}
 
 // Path The name of a file within its owner's files: segments joined by single slashes, at most 900
 // bytes of UTF-8, without `.`, `..`, empty segments or control characters. Compared as bytes.
@@ -301,9 +579,19 @@ type Profile struct {
 	// ID A ULID.
 	ID ID `json:"id"`
 
+	// QuotaBytes How many bytes the user may have; absent if there is no bound.
+	QuotaBytes *int64 `json:"quota_bytes,omitempty"`
+
+	// QuotaFiles How many files the user may have; absent if there is no bound.
+	QuotaFiles *int64 `json:"quota_files,omitempty"`
+
 	// Role A guest reads what is public, a user has their own files, an admin has all.
 	Role      Role      `json:"role"`
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// Used What counts towards the quota: every version and file that is kept, replaced and deleted ones
+	// too until they go, and what uploads under way have taken. Only where one account is read.
+	Used *Used `json:"used,omitempty"`
 
 	// Username Names a user in URLs. It never changes.
 	Username Username `json:"username"`
@@ -321,8 +609,27 @@ type RefreshRequest struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
+// RestoreRequest defines model for RestoreRequest.
+type RestoreRequest struct {
+	VersionID string `json:"version_id"`
+}
+
 // Role A guest reads what is public, a user has their own files, an admin has all.
 type Role string
+
+// SessionLimits defines model for SessionLimits.
+type SessionLimits struct {
+	// RenewableUntil No renewal reaches further than this.
+	RenewableUntil time.Time `json:"renewable_until"`
+}
+
+// Source defines model for Source.
+type Source struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// URL Works without a token, for whoever has it.
+	URL string `json:"url"`
+}
 
 // Tokens A successful login (RFC 6749 §5.1).
 type Tokens struct {
@@ -335,6 +642,13 @@ type Tokens struct {
 	// RefreshToken Opaque, and good for one exchange.
 	RefreshToken string `json:"refresh_token"`
 	TokenType    string `json:"token_type"`
+}
+
+// UndeleteRequest defines model for UndeleteRequest.
+type UndeleteRequest struct {
+	// Path The name of a file within its owner's files: segments joined by single slashes, at most 900
+	// bytes of UTF-8, without `.`, `..`, empty segments or control characters. Compared as bytes.
+	Path *Path `json:"path,omitempty"`
 }
 
 // UpdateFileRequest defines model for UpdateFileRequest.
@@ -375,8 +689,86 @@ type UpdateUserRequest struct {
 	// Password 8 to 256 bytes of UTF-8 without control characters. Compared as bytes.
 	Password *NewPassword `json:"password,omitempty"`
 
+	// QuotaBytes What the user may have, kept versions included; null removes the bound.
+	QuotaBytes nullable.Nullable[int64] `json:"quota_bytes,omitempty"`
+
+	// QuotaFiles As quota_bytes.
+	QuotaFiles nullable.Nullable[int64] `json:"quota_files,omitempty"`
+
 	// Role A guest reads what is public, a user has their own files, an admin has all.
 	Role *Role `json:"role,omitempty"`
+}
+
+// Upload defines model for Upload.
+type Upload struct {
+	// ContentType A media type (RFC 9110 §8.3.1).
+	ContentType MediaType `json:"content_type"`
+	CreatedAt   time.Time `json:"created_at"`
+
+	// ExpiresAt When it goes if it is not complete.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// FileID A ULID.
+	FileID ID `json:"file_id,omitempty,omitzero"`
+
+	// PartCount How many parts there are to be; absent if unknown.
+	PartCount int `json:"part_count,omitempty,omitzero"`
+
+	// PartSize Bytes of every part but the last.
+	PartSize int64 `json:"part_size"`
+
+	// Parts Those that have arrived, by number, while the upload is open.
+	Parts []Part `json:"parts"`
+
+	// Path The name of a file within its owner's files: segments joined by single slashes, at most 900
+	// bytes of UTF-8, without `.`, `..`, empty segments or control characters. Compared as bytes.
+	Path Path `json:"path"`
+
+	// Problem Stable; programs match on it. Codes may be added.
+	Problem ProblemCode `json:"problem,omitempty,omitzero"`
+
+	// Size Bytes, as announced; absent if unknown.
+	Size *int64 `json:"size,omitempty"`
+
+	// State An `open` upload takes parts. One that is `verifying` is being read; it becomes `complete`, or
+	// `failed` if it is not what was announced.
+	State UploadState `json:"state"`
+
+	// UploadID A ULID.
+	UploadID ID `json:"upload_id"`
+}
+
+// UploadState An `open` upload takes parts. One that is `verifying` is being read; it becomes `complete`, or
+// `failed` if it is not what was announced.
+type UploadState string
+
+// Usage defines model for Usage.
+type Usage struct {
+	BytesDelivered int64 `json:"bytes_delivered"`
+
+	// Downloads Lines of the audit.
+	Downloads int64 `json:"downloads"`
+
+	// Key The user's or the file's id, or the day. An empty one is nobody who was logged in.
+	Key      string `json:"key"`
+	Requests int64  `json:"requests"`
+}
+
+// UsageKey defines model for UsageKey.
+type UsageKey string
+
+// UsageList defines model for UsageList.
+type UsageList struct {
+	// NextCursor Absent on the last page.
+	NextCursor string  `json:"next_cursor,omitempty,omitzero"`
+	Usage      []Usage `json:"usage"`
+}
+
+// Used What counts towards the quota: every version and file that is kept, replaced and deleted ones
+// too until they go, and what uploads under way have taken. Only where one account is read.
+type Used struct {
+	Bytes int64 `json:"bytes"`
+	Files int64 `json:"files"`
 }
 
 // User defines model for User.
@@ -392,9 +784,19 @@ type User struct {
 	// ID A ULID.
 	ID ID `json:"id"`
 
+	// QuotaBytes How many bytes the user may have; absent if there is no bound.
+	QuotaBytes *int64 `json:"quota_bytes,omitempty"`
+
+	// QuotaFiles How many files the user may have; absent if there is no bound.
+	QuotaFiles *int64 `json:"quota_files,omitempty"`
+
 	// Role A guest reads what is public, a user has their own files, an admin has all.
 	Role      Role      `json:"role"`
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// Used What counts towards the quota: every version and file that is kept, replaced and deleted ones
+	// too until they go, and what uploads under way have taken. Only where one account is read.
+	Used *Used `json:"used,omitempty"`
 
 	// Username Names a user in URLs. It never changes.
 	Username Username `json:"username"`
@@ -409,6 +811,42 @@ type UserList struct {
 
 // Username Names a user in URLs. It never changes.
 type Username = string
+
+// Version defines model for Version.
+type Version struct {
+	// ContentType A media type (RFC 9110 §8.3.1).
+	ContentType MediaType `json:"content_type"`
+
+	// CreatedBy The username of who sent it, or their id where they are gone.
+	CreatedBy string `json:"created_by"`
+	Current   bool   `json:"current"`
+
+	// DigestState What is known of the SHA-256: `verified` by us, `claimed` by whoever sent the file, or `none`.
+	DigestState DigestState `json:"digest_state"`
+	ETag        string      `json:"etag"`
+
+	// KeptUntil When it may go; absent from the current version.
+	KeptUntil time.Time `json:"kept_until,omitempty,omitzero"`
+
+	// ModifiedAt When it became current, last.
+	ModifiedAt time.Time `json:"modified_at"`
+
+	// SHA256 The SHA-256 in hexadecimal; absent if `digest_state` is `none`.
+	SHA256 string `json:"sha256,omitempty,omitzero"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// VersionID A ULID.
+	VersionID ID `json:"version_id"`
+}
+
+// VersionList defines model for VersionList.
+type VersionList struct {
+	// NextCursor Absent on the last page.
+	NextCursor string    `json:"next_cursor,omitempty,omitzero"`
+	Versions   []Version `json:"versions"`
+}
 
 // Visibility A public file is delivered to anyone.
 type Visibility string
@@ -447,14 +885,26 @@ type IfUnmodifiedSince = string
 // Limit defines model for Limit.
 type Limit = int
 
+// PartNumber defines model for PartNumber.
+type PartNumber = int
+
 // Range defines model for Range.
 type Range = string
 
 // ReprDigest defines model for ReprDigest.
 type ReprDigest = string
 
+// SessionID A ULID.
+type SessionID = ID
+
+// UploadID A ULID.
+type UploadID = ID
+
 // UserID A ULID.
 type UserID = ID
+
+// VersionID A ULID.
+type VersionID = ID
 
 // BadGateway What went wrong (RFC 9457).
 type BadGateway = Problem
@@ -504,6 +954,27 @@ type UnprocessableContent = Problem
 // UnsupportedMediaType What went wrong (RFC 9457).
 type UnsupportedMediaType = Problem
 
+// ListDownloadsParams defines parameters for ListDownloads.
+type ListDownloadsParams struct {
+	// Cursor The `next_cursor` of the page before. It belongs to the other parameters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit The most entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// User The id of the user who downloaded.
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+
+	// File The id of the file.
+	File *string `form:"file,omitempty" json:"file,omitempty"`
+
+	// From The first day (UTC); without it 30 days are told of, with it 366 at most.
+	From *string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day (UTC); without it today.
+	To *string `form:"to,omitempty" json:"to,omitempty"`
+}
+
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
 	// Owner The username whose files to list; your own without it.
@@ -539,6 +1010,10 @@ type UpdateFileParams struct {
 
 // GetFileContentParams defines parameters for GetFileContent.
 type GetFileContentParams struct {
+	// Version The id of a version; without it, the current one. One that is not current is for the owner and
+	// admins.
+	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -564,6 +1039,10 @@ type GetFileContentParams struct {
 
 // HeadFileContentParams defines parameters for HeadFileContent.
 type HeadFileContentParams struct {
+	// Version The id of a version; without it, the current one. One that is not current is for the owner and
+	// admins.
+	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -579,6 +1058,64 @@ type HeadFileContentParams struct {
 
 	// IfUnmodifiedSince Answer 412 if the file changed after this date (RFC 9110 §13.1.4).
 	IfUnmodifiedSince *IfUnmodifiedSince `json:"If-Unmodified-Since,omitempty"`
+}
+
+// GetManifestParams defines parameters for GetManifest.
+type GetManifestParams struct {
+	// Format Comes before what Accept says.
+	Format *ManifestFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Version The id of a version; without it, the current one. One that is not current is for the owner and
+	// admins.
+	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
+
+	// IfNoneMatch Go on only if the file's ETag is none of these, or for `*` if there is no file (RFC 9110 §13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RestoreFileParams defines parameters for RestoreFile.
+type RestoreFileParams struct {
+	// IfMatch Go on only if the file's ETag is one of these, or for `*` if there is a file (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListVersionsParams defines parameters for ListVersions.
+type ListVersionsParams struct {
+	// Cursor The `next_cursor` of the page before. It belongs to the other parameters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit The most entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// PutPartParams defines parameters for PutPart.
+type PutPartParams struct {
+	// Signature Part of the URL that was answered.
+	Signature string `form:"signature" json:"signature"`
+}
+
+// GetUsageParams defines parameters for GetUsage.
+type GetUsageParams struct {
+	// By What to sum up by.
+	By UsageKey `form:"by" json:"by"`
+
+	// Cursor The `next_cursor` of the page before. It belongs to the other parameters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit The most entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// User The id of the user who downloaded.
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+
+	// File The id of the file.
+	File *string `form:"file,omitempty" json:"file,omitempty"`
+
+	// From The first day (UTC); without it 30 days are told of, with it 366 at most.
+	From *string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day (UTC); without it today.
+	To *string `form:"to,omitempty" json:"to,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -659,8 +1196,100 @@ type PutFileParams struct {
 	ContentDigest *ContentDigest `json:"Content-Digest,omitempty"`
 }
 
+// GetLinkParams defines parameters for GetLink.
+type GetLinkParams struct {
+	// Range The ranges wanted (RFC 9110 §14.2); at most 16.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange Send the range only if the file is still this one, else all of it (RFC 9110 §13.1.5).
+	IfRange *IfRange `json:"If-Range,omitempty"`
+
+	// IfMatch Go on only if the file's ETag is one of these, or for `*` if there is a file (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch Go on only if the file's ETag is none of these, or for `*` if there is no file (RFC 9110 §13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// IfModifiedSince Answer 304 unless the file changed after this date (RFC 9110 §13.1.3).
+	IfModifiedSince *IfModifiedSince `json:"If-Modified-Since,omitempty"`
+
+	// IfUnmodifiedSince Answer 412 if the file changed after this date (RFC 9110 §13.1.4).
+	IfUnmodifiedSince *IfUnmodifiedSince `json:"If-Unmodified-Since,omitempty"`
+}
+
+// HeadLinkParams defines parameters for HeadLink.
+type HeadLinkParams struct {
+	// IfMatch Go on only if the file's ETag is one of these, or for `*` if there is a file (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch Go on only if the file's ETag is none of these, or for `*` if there is no file (RFC 9110 §13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// IfModifiedSince Answer 304 unless the file changed after this date (RFC 9110 §13.1.3).
+	IfModifiedSince *IfModifiedSince `json:"If-Modified-Since,omitempty"`
+
+	// IfUnmodifiedSince Answer 412 if the file changed after this date (RFC 9110 §13.1.4).
+	IfUnmodifiedSince *IfUnmodifiedSince `json:"If-Unmodified-Since,omitempty"`
+}
+
+// GetSourceParams defines parameters for GetSource.
+type GetSourceParams struct {
+	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
+	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
+	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
+
+	// Range The ranges wanted (RFC 9110 §14.2); at most 16.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange Send the range only if the file is still this one, else all of it (RFC 9110 §13.1.5).
+	IfRange *IfRange `json:"If-Range,omitempty"`
+
+	// IfMatch Go on only if the file's ETag is one of these, or for `*` if there is a file (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch Go on only if the file's ETag is none of these, or for `*` if there is no file (RFC 9110 §13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// IfModifiedSince Answer 304 unless the file changed after this date (RFC 9110 §13.1.3).
+	IfModifiedSince *IfModifiedSince `json:"If-Modified-Since,omitempty"`
+
+	// IfUnmodifiedSince Answer 412 if the file changed after this date (RFC 9110 §13.1.4).
+	IfUnmodifiedSince *IfUnmodifiedSince `json:"If-Unmodified-Since,omitempty"`
+}
+
+// HeadSourceParams defines parameters for HeadSource.
+type HeadSourceParams struct {
+	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
+	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
+	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
+
+	// IfMatch Go on only if the file's ETag is one of these, or for `*` if there is a file (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch Go on only if the file's ETag is none of these, or for `*` if there is no file (RFC 9110 §13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// IfModifiedSince Answer 304 unless the file changed after this date (RFC 9110 §13.1.3).
+	IfModifiedSince *IfModifiedSince `json:"If-Modified-Since,omitempty"`
+
+	// IfUnmodifiedSince Answer 412 if the file changed after this date (RFC 9110 §13.1.4).
+	IfUnmodifiedSince *IfUnmodifiedSince `json:"If-Unmodified-Since,omitempty"`
+}
+
+// CreateUploadJSONRequestBody defines body for CreateUpload for application/json ContentType.
+type CreateUploadJSONRequestBody = CreateUploadRequest
+
 // UpdateFileJSONRequestBody defines body for UpdateFile for application/json ContentType.
 type UpdateFileJSONRequestBody = UpdateFileRequest
+
+// CreateLinkJSONRequestBody defines body for CreateLink for application/json ContentType.
+type CreateLinkJSONRequestBody = LinkRequest
+
+// RestoreFileJSONRequestBody defines body for RestoreFile for application/json ContentType.
+type RestoreFileJSONRequestBody = RestoreRequest
+
+// UndeleteFileJSONRequestBody defines body for UndeleteFile for application/json ContentType.
+type UndeleteFileJSONRequestBody = UndeleteRequest
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
@@ -670,6 +1299,9 @@ type UpdateProfileJSONRequestBody = UpdateProfileRequest
 
 // RefreshTokenJSONRequestBody defines body for RefreshToken for application/json ContentType.
 type RefreshTokenJSONRequestBody = RefreshRequest
+
+// IssuePartsJSONRequestBody defines body for IssueParts for application/json ContentType.
+type IssuePartsJSONRequestBody = IssuePartsRequest
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = CreateUserRequest

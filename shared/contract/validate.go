@@ -22,6 +22,9 @@ func (r CreateUserRequest) Validate() error {
 
 // Validate checks a change of a user.
 func (r UpdateUserRequest) Validate() error {
+	if err := first(notNegative("quota_bytes", r.QuotaBytes), notNegative("quota_files", r.QuotaFiles)); err != nil {
+		return err
+	}
 	if r.Role == nil {
 		return nil
 	}
@@ -42,6 +45,29 @@ func (r UpdateFileRequest) Validate() error {
 		return nil
 	}
 	return known("visibility", *r.Visibility)
+}
+
+// Validate checks a restoration.
+func (r RestoreRequest) Validate() error { return required("version_id", r.VersionID) }
+
+// Validate checks an undelete; whether a path is one, the use case says.
+func (r UndeleteRequest) Validate() error { return nil }
+
+// The life of a link in seconds.
+const (
+	minLinkLife = 60
+	maxLinkLife = 7 * 24 * 3600
+)
+
+// Validate checks the making of a link.
+func (r LinkRequest) Validate() error {
+	if r.ExpiresIn != nil && (*r.ExpiresIn < minLinkLife || *r.ExpiresIn > maxLinkLife) {
+		return fault.InvalidField("expires_in", "A link lives for %d to %d seconds.", minLinkLife, maxLinkLife)
+	}
+	if r.Disposition == nil {
+		return nil
+	}
+	return known("disposition", *r.Disposition)
 }
 
 func required(field, value string) error {

@@ -30,6 +30,9 @@ type Options struct {
 	// Allowed is asked every few seconds while bytes flow whether they still
 	// may; its error aborts the delivery.
 	Allowed func(context.Context) error
+	// Sent is told how many more bytes of the file were handed to the
+	// connection; nil: nobody counts.
+	Sent func(int64)
 }
 
 // Outcome is what became of a delivery.
@@ -53,7 +56,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f *catalog.File,
 		return Outcome{Status: b.status, Complete: true}, nil
 	}
 	defer closeAll(b.parts)
-	sent, err := s.send(w, r, b, o.Allowed)
+	sent, err := s.send(w, r, b, o)
 	return Outcome{Status: b.status, Bytes: sent, Complete: err == nil}, err
 }
 

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -23,7 +22,7 @@ const (
 // send writes the header and the body and returns how many bytes of the file
 // were handed to the connection. After an error nothing more may be written:
 // a header or a part may have got stuck half way.
-func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, allowed func(context.Context) error) (int64, error) {
+func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, options Options) (int64, error) {
 	conn := connection{w, http.NewResponseController(w)}
 	direct := socket.Of(r.Context())
 	if r.TLS != nil {
@@ -34,15 +33,24 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, allowed 
 	}
 	w.WriteHeader(b.status)
 	if direct != nil && b.multipart == nil && b.length <= small {
-		return conn.gather(direct, b)
+		sent, err := conn.gather(direct, b)
+		options.count(sent)
+		return sent, err
 	}
-	o := &sender{connection: conn, socket: direct, watch: newWatch(r.Context(), conn, s.Stall, allowed)}
+	o := &sender{connection: conn, socket: direct, watch: newWatch(r.Context(), conn, s.Stall, options.Allowed), count: options.count}
 	defer o.watch.end()
 	err := o.flush()
 	if err == nil {
 		err = o.sendParts(b)
 	}
 	return o.sent, o.watch.explain(err)
+}
+
+// count tells Sent of n more bytes.
+func (o Options) count(n int64) {
+	if o.Sent != nil && n > 0 {
+		o.Sent(n)
+	}
 }
 
 // connection is where an answer goes. What the edge cannot do, such as a
@@ -89,6 +97,7 @@ type sender struct {
 	socket *socket.Socket // the connection's, where nothing is between; else nil
 	watch  *watch
 	sent   int64 // bytes of the file
+	count  func(int64)
 }
 
 func (o *sender) sendParts(b *body) error {
@@ -128,6 +137,7 @@ func (o *sender) sendPart(part *blob.Reader, length int64) error {
 		}
 		n, err := o.sendPiece(part, length)
 		o.sent += n
+		o.count(n)
 		length -= n
 		if errors.Is(err, socket.ErrFull) {
 			err = o.socket.WaitWritable()

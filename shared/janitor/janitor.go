@@ -42,7 +42,7 @@ func (j *Janitor) Run(ctx context.Context) {
 
 // Sweep does one round and returns how many removals it did.
 func (j *Janitor) Sweep(ctx context.Context) int {
-	removed, err := j.Catalog.Sweep(ctx, batch, j.Blobs.Delete)
+	removed, err := j.Catalog.Sweep(ctx, batch, j.Blobs.Discard)
 	if j.Records != nil && ctx.Err() == nil {
 		n, recordsErr := j.Records(ctx)
 		removed += n

@@ -6,7 +6,6 @@ package upload
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/sha512"
 	"errors"
 	"hash"
@@ -19,6 +18,7 @@ import (
 	"sluice/shared/catalog"
 	"sluice/shared/digest"
 	"sluice/shared/fault"
+	"sluice/shared/manifest"
 )
 
 // lifetime is how long an upload may take before its bytes count as left over.
@@ -33,6 +33,8 @@ type Service struct {
 	Blobs   *blob.Bucket
 	Log     *slog.Logger
 	Clock   func() time.Time
+
+	jobs jobs
 }
 
 // Put is one whole file on its way in.
@@ -52,10 +54,13 @@ type Put struct {
 func (s *Service) Put(ctx context.Context, p Put, body io.Reader) (f catalog.File, created bool, err error) {
 	now := s.Clock()
 	u := catalog.Upload{ID: auth.NewID(now), Owner: p.Owner, Path: p.Path, ExpiresAt: now.Add(lifetime)}
+	if u.Taken, err = s.toTake(ctx, p.Owner, p.Path, p.Size); err != nil {
+		return catalog.File{}, false, err
+	}
 	if err := s.Catalog.BeginUpload(ctx, u); err != nil {
 		return catalog.File{}, false, err
 	}
-	content, err := s.receive(ctx, u.Key(), p, body)
+	content, err := s.receive(ctx, u, p, body)
 	if err == nil {
 		f, created, err = s.Catalog.Publish(ctx, u, content, p.Test)
 	}
@@ -65,14 +70,26 @@ func (s *Service) Put(ctx context.Context, p Put, body io.Reader) (f catalog.Fil
 	return f, created, err
 }
 
-// receive writes body under key and checks it against what was announced.
-func (s *Service) receive(ctx context.Context, key string, p Put, body io.Reader) (catalog.Content, error) {
-	w, err := s.Blobs.Create(ctx, key, p.Size)
+// toTake returns what an upload is to take of its owner's quota before it
+// begins: what is not known then is settled when it is published.
+func (s *Service) toTake(ctx context.Context, owner, path string, size int64) (catalog.Usage, error) {
+	u := catalog.Usage{Bytes: max(size, 0)}
+	_, err := s.Catalog.FileAt(ctx, owner, path)
+	if fault.Is(err, fault.NotFound, "") {
+		u.Files, err = 1, nil
+	}
+	return u, err
+}
+
+// receive writes body under the upload's key, checks it against what was
+// announced and keeps its manifest.
+func (s *Service) receive(ctx context.Context, u catalog.Upload, p Put, body io.Reader) (catalog.Content, error) {
+	w, err := s.Blobs.Create(ctx, u.Key(), p.Size)
 	if err != nil {
 		return catalog.Content{}, err
 	}
 	defer w.Abort() // after a Commit it does nothing; what it fails to drop the janitor finds
-	sums := newSums(p.Digests)
+	sums := newSums(p)
 	size, err := copyBody(io.MultiWriter(append(sums.writers(), w)...), body)
 	if err != nil {
 		return catalog.Content{}, err
@@ -86,7 +103,11 @@ func (s *Service) receive(ctx context.Context, key string, p Put, body io.Reader
 	if _, err := w.Commit(ctx); err != nil {
 		return catalog.Content{}, err
 	}
-	return catalog.Content{Size: size, SHA256: sums.sha256.Sum(nil), ContentType: p.ContentType, By: p.By}, nil
+	m, complete := sums.sha256.Manifest()
+	if complete {
+		err = s.Catalog.PutManifest(ctx, u, m)
+	}
+	return catalog.Content{Size: size, SHA256: m.SHA256, ContentType: p.ContentType, By: p.By}, err
 }
 
 // copyBody is io.Copy in large pieces that tells an error of the body from
@@ -135,26 +156,39 @@ func cut(err error) error {
 // record when it expires.
 func (s *Service) discard(ctx context.Context, u catalog.Upload) {
 	abandoned, err := s.Catalog.AbandonUpload(ctx, u)
-	if err == nil && !abandoned {
-		return
+	if err != nil {
+		s.leave(ctx, u, err)
 	}
-	if err == nil {
-		err = s.Blobs.Delete(ctx, u.Key())
+	if abandoned {
+		s.drop(ctx, u)
 	}
+}
+
+// drop removes what there is of an upload that can no longer be published.
+func (s *Service) drop(ctx context.Context, u catalog.Upload) {
+	err := s.Blobs.Discard(ctx, u.Key())
 	if err == nil {
 		err = s.Catalog.EndUpload(ctx, u)
 	}
 	if err != nil {
-		s.Log.WarnContext(ctx, "left for the janitor", "upload_id", u.ID, "error", err)
+		s.leave(ctx, u, err)
 	}
 }
 
-// sums are the digests computed as the bytes pass: SHA-256 always.
-type sums struct{ sha256, sha512 hash.Hash }
+func (s *Service) leave(ctx context.Context, u catalog.Upload, err error) {
+	s.Log.WarnContext(ctx, "left for the janitor", "upload_id", u.ID, "error", err)
+}
 
-func newSums(announced digest.Set) sums {
-	s := sums{sha256: sha256.New()}
-	if announced.SHA512 != nil {
+// sums are the digests computed as the bytes pass: SHA-256 always, of the
+// whole and of each chunk.
+type sums struct {
+	sha256 *manifest.Hasher
+	sha512 hash.Hash
+}
+
+func newSums(p Put) sums {
+	s := sums{sha256: manifest.NewHasher(p.Size)}
+	if p.Digests.SHA512 != nil {
 		s.sha512 = sha512.New()
 	}
 	return s
@@ -168,7 +202,7 @@ func (s sums) writers() []io.Writer {
 }
 
 func (s sums) check(announced digest.Set) error {
-	if announced.SHA256 != nil && !bytes.Equal(announced.SHA256, s.sha256.Sum(nil)) ||
+	if announced.SHA256 != nil && !bytes.Equal(announced.SHA256, s.sha256.SHA256()) ||
 		announced.SHA512 != nil && !bytes.Equal(announced.SHA512, s.sha512.Sum(nil)) {
 		return fault.New(fault.Unprocessable, "digest_mismatch", "The body is not what its digest announced; nothing was kept.")
 	}

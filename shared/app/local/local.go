@@ -24,6 +24,7 @@ import (
 	"sluice/shared/janitor"
 	"sluice/shared/keys"
 	"sluice/shared/limit/memorylimit"
+	"sluice/shared/link"
 	"sluice/shared/observe"
 	"sluice/shared/table"
 	"sluice/shared/table/bolttable"
@@ -62,7 +63,7 @@ type Options struct {
 }
 
 // Open opens the stores that c names, and makes what is missing. The caller
-// sets Deps.Stopping where it can tell, and closes the App.
+// sets Deps.Stopping and Deps.BaseURL, and closes the App.
 func Open(ctx context.Context, c config.Config, log *slog.Logger) (*App, error) {
 	return OpenWith(ctx, c, log, Options{})
 }
@@ -89,7 +90,8 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
 	}
-	cat, err := catalog.Open(ctx, table.New(records.domain, o.Clock), catalog.Options{Keep: c.Keep, Clock: o.Clock})
+	cat, err := catalog.Open(ctx, table.New(records.domain, o.Clock),
+		catalog.Options{Keep: c.Keep, Clock: o.Clock, Hot: table.New(records.hot, o.Clock)})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
 	}
@@ -99,14 +101,36 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	}
 	a.Deps = api.Deps{
 		Accounts: accounts, Catalog: cat, Ring: ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
-		Uploads:   &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: o.Clock},
-		Delivery:  &delivery.Service{Blobs: blobs, Clock: o.Clock, Stall: c.Stall},
-		Checks:    map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
-		Stopping:  func() bool { return false },
-		PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies, CORSOrigins: c.CORSOrigins, Stall: c.Stall,
+		Uploads:        &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: o.Clock},
+		Links:          &link.Service{Catalog: cat, Ring: ring, Clock: o.Clock},
+		Delivery:       &delivery.Service{Blobs: blobs, Clock: o.Clock, Stall: c.Stall},
+		Checks:         map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
+		Recorder:       delivery.NewRecorder(cat, log, o.Clock),
+		Stopping:       func() bool { return false },
+		TrustedProxies: c.TrustedProxies, CORSOrigins: c.CORSOrigins, Stall: c.Stall,
 	}
+	a.closers = append(a.closers, a.Deps.Uploads.Close)
+	if err := a.Deps.Uploads.Resume(ctx); err != nil {
+		return nil, err
+	}
+	a.record()
 	a.Janitor = &janitor.Janitor{Catalog: cat, Blobs: blobs, Records: records.sweep, Log: log, Every: sweepEvery}
 	return a, nil
+}
+
+// record runs the recorder until the App is closed.
+func (a *App) record() {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.Deps.Recorder.Run(ctx)
+	}()
+	a.closers = append(a.closers, func() error {
+		stop()
+		<-done
+		return nil
+	})
 }
 
 // Close closes the stores, the last opened first.
@@ -121,6 +145,7 @@ func (a *App) Close() error {
 // tables are the two tables of a deployment in one record store.
 type tables struct {
 	domain table.Driver
+	hot    table.Driver
 	sweep  func(context.Context) (int, error) // removes expired records; nil where the store does it
 }
 
@@ -146,8 +171,8 @@ func (a *App) openBolt(u *url.URL) (tables, error) {
 		domain = a.options.Table(domain)
 	}
 	return tables{
-		domain: domain,
-		sweep:  func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
+		domain: domain, hot: store.Table("hot"),
+		sweep: func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
 	}, nil
 }
 

@@ -23,6 +23,11 @@ const (
 	Stat
 	Delete
 	Ping
+	CreateMultipart
+	PutPart
+	ListParts
+	CompleteMultipart
+	AbortMultipart
 )
 
 // Fault is one disturbance. Its parts happen in the order of the fields, and

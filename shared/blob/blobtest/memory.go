@@ -81,6 +81,9 @@ func (m *Memory) Ping(context.Context) error { return nil }
 // Close implements blob.Driver.
 func (m *Memory) Close() error { return nil }
 
+// Multipart implements blob.Driver: a Memory takes no parts.
+func (m *Memory) Multipart() blob.Multiparter { return nil }
+
 // ErrorCode implements blob.Driver.
 func (m *Memory) ErrorCode(err error) blob.Code {
 	switch {

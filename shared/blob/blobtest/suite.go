@@ -44,6 +44,15 @@ func Run(t *testing.T, open func(t *testing.T) blob.Driver) {
 		{"writers, readers and deletions do not disturb each other", testConcurrency},
 		{"Create and Delete of neighbours do not race", testNeighbours},
 		{"Ping answers", testPing},
+		{"parts in any order make the blob", testPartsInAnyOrder},
+		{"parts sent at once make the blob", testPartsAtOnce},
+		{"the last of a part sent again holds", testPartsRepeated},
+		{"a part that fails leaves the former one", testPartsThatFail},
+		{"one part sent several times at once is one of them", testPartsNeverMix},
+		{"parts that are not those listed make no blob", testPartsOfWhichOneChanged},
+		{"several completions at once make one blob", testCompletesAtOnce},
+		{"Discard removes parts and blobs", testDiscard},
+		{"an empty blob has one empty part", testEmptyPart},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,7 @@
 //
 //	lock                  held by the one process that has the store open
 //	tmp/<random>.partial  blobs being written
+//	uploads/<hash>/       a blob being sent in parts, see below
 //	objects/<xx>/<hash>   blobs: hash is the SHA-256 of the key, in lower-case
 //	                      hex, and xx its first two digits
 //
@@ -23,6 +24,22 @@
 // name is taken, and the directory is synced; then Commit returns. So a file
 // in objects/ is whole at all times. What a crash leaves in tmp/ is removed by
 // the next Open.
+//
+// # Parts
+//
+// A blob that is sent in parts has a directory until it is complete or aborted:
+//
+//	parts       a journal: a header, then a line for each part that is durable
+//	data        a sparse file with each part at its offset
+//	<n>-<random> a part that came while another one had, or was taking, its place
+//	whole       what data is called once no part may change
+//
+// A part is written, synced, and then added to the journal, which is synced; so
+// the journal is the one truth of what arrived, and a part that breaks off, even
+// one that was to replace another, has changed nothing. To complete is to copy
+// the few parts that are not in data to their places, sync, rename data to
+// whole, and link it to its name. Nothing is copied twice where every part came
+// once.
 //
 // # Space
 //
@@ -63,6 +80,8 @@ type Driver struct {
 	lock   *os.File
 	space  *space
 	shards *shards
+
+	uploads *uploads
 }
 
 // Stat implements blob.Driver.

@@ -34,7 +34,7 @@ func Open(dir string, opts Options) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close(), root.Close())
 	}
-	d := &Driver{root: root, lock: lock, space: space, shards: newShards()}
+	d := &Driver{root: root, lock: lock, space: space, shards: newShards(), uploads: newUploads()}
 	if err := d.settle(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -48,6 +48,9 @@ func (d *Driver) settle() error {
 		return err
 	}
 	if err := clearTemp(d.root); err != nil {
+		return err
+	}
+	if err := d.clearUploads(); err != nil {
 		return err
 	}
 	return probeLink(d.root)
@@ -85,7 +88,7 @@ func writeHolder(file *os.File) error {
 
 // makeLayout makes the directories that do not depend on a key.
 func makeLayout(root *os.Root) error {
-	for _, name := range []string{"tmp", "objects"} {
+	for _, name := range []string{"tmp", "uploads", "objects"} {
 		if err := makeDir(root, name); err != nil {
 			return err
 		}

@@ -67,7 +67,7 @@ func (w *writer) Commit(context.Context) (blob.Attrs, error) {
 	if err := w.file.Sync(); err != nil {
 		return blob.Attrs{}, errors.Join(err, w.Abort())
 	}
-	if err := w.publish(); err != nil {
+	if err := w.driver.publish(w.temp, w.object); err != nil {
 		return blob.Attrs{}, errors.Join(err, w.Abort())
 	}
 	// Published it is: a leftover in tmp/ is only a second name of the file,
@@ -76,13 +76,14 @@ func (w *writer) Commit(context.Context) (blob.Attrs, error) {
 	return blob.Attrs{Size: w.written}, nil
 }
 
-// publish gives the file its name, which must be free, for good.
-func (w *writer) publish() error {
-	root, dir := w.driver.root, path.Dir(w.object)
-	if err := w.driver.shards.make(root, dir); err != nil {
+// publish gives the file temp the name of an object, which must be free, for
+// good.
+func (d *Driver) publish(temp, object string) error {
+	root, dir := d.root, path.Dir(object)
+	if err := d.shards.make(root, dir); err != nil {
 		return err
 	}
-	err := root.Link(w.temp, w.object)
+	err := root.Link(temp, object)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %w", errExists, err)
 	}
@@ -90,7 +91,7 @@ func (w *writer) publish() error {
 		return err
 	}
 	if err := syncDir(root, dir); err != nil {
-		return errors.Join(err, root.Remove(w.object))
+		return errors.Join(err, root.Remove(object))
 	}
 	return nil
 }

@@ -85,11 +85,11 @@ func (s *Site) Run() {
 		s.t.Fatal(err)
 	}
 	server := &edge.Server{Log: log, Stall: s.Config.Stall, StopTimeout: s.Config.StopTimeout, Certificate: certificate(s.t, s.Config)}
-	app.Deps.Stopping = server.Stopping
+	app.Deps.Stopping, app.Deps.BaseURL = server.Stopping, s.Config.BaseURL(ln.Addr())
 	server.Handler = api.All(app.Deps)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, ln) }()
-	s.App, s.URL = app, s.Config.BaseURL(ln.Addr())
+	s.App, s.URL = app, app.Deps.BaseURL
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {

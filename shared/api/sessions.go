@@ -1,0 +1,202 @@
+package api
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"sluice/shared/auth"
+	"sluice/shared/catalog"
+	"sluice/shared/contract"
+	"sluice/shared/fault"
+	"sluice/shared/manifest"
+)
+
+// sessionLife is how long a download session lasts from its last renewal.
+const sessionLife = 24 * time.Hour
+
+func sessionRoutes() []route {
+	return []route{
+		{http.MethodPost, "/api/files/:id/sessions", "createSession", required, createSession},
+		{http.MethodGet, "/api/sessions/:id", "getSession", required, getSession},
+		{http.MethodPost, "/api/sessions/:id/renew", "renewSession", required, renewSession},
+		{http.MethodDelete, "/api/sessions/:id", "deleteSession", required, deleteSession},
+	}
+}
+
+// sourceRoutes are those of what a session's URLs lead to.
+func sourceRoutes() []route {
+	return []route{
+		{http.MethodGet, "/s/:source/:name", "getSource", open, getSource},
+		{http.MethodHead, "/s/:source/:name", "headSource", open, getSource},
+	}
+}
+
+func createSession(s *server, r *request) error {
+	f, err := s.fileByID(r, auth.StartSession)
+	if err != nil {
+		return err
+	}
+	now := s.Clock()
+	session := catalog.Session{
+		ID: auth.NewID(now), User: r.identity.User.ID, Owner: f.Owner, File: f.ID, Version: f.Version.ID,
+		CreatedAt: now, ExpiresAt: now.Add(sessionLife),
+	}
+	if err := s.Catalog.CreateSession(r.Request.Context(), session); err != nil {
+		return err
+	}
+	r.Header("Location", "/api/sessions/"+session.ID)
+	return reply(r, http.StatusCreated, s.shownSession(session, f))
+}
+
+func getSession(s *server, r *request) error {
+	session, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	return s.replySession(r, session)
+}
+
+func renewSession(s *server, r *request) error {
+	session, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	session, err = s.Catalog.RenewSession(r.Request.Context(), session.ID, s.Clock().Add(sessionLife))
+	if fault.Is(err, fault.NotFound, "") {
+		return auth.Absent(r.subject(), auth.ManageSession)
+	}
+	if err != nil {
+		return err
+	}
+	return s.replySession(r, session)
+}
+
+func deleteSession(s *server, r *request) error {
+	session, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	if err := s.Catalog.EndSession(r.Request.Context(), session); err != nil {
+		return err
+	}
+	r.Status(http.StatusNoContent)
+	return nil
+}
+
+// session returns the session whose id the path gives, if the caller is who
+// downloads, who owns the file, or an admin.
+func (s *server) session(r *request) (catalog.Session, error) {
+	session, err := s.Catalog.Session(r.Request.Context(), r.Param("id"))
+	if fault.Is(err, fault.NotFound, "") {
+		return session, auth.Absent(r.subject(), auth.ManageSession)
+	}
+	if err != nil {
+		return session, err
+	}
+	r.file = session.File
+	if auth.May(r.subject(), auth.ManageSession, auth.Object{Owner: session.Owner}) == nil {
+		return session, nil
+	}
+	return session, auth.May(r.subject(), auth.ManageSession, auth.Object{Owner: session.User})
+}
+
+func (s *server) replySession(r *request, session catalog.Session) error {
+	f, _, err := s.Catalog.SessionFile(r.Request.Context(), session)
+	if err != nil {
+		return err
+	}
+	return reply(r, http.StatusOK, s.shownSession(session, &f))
+}
+
+func (s *server) shownSession(session catalog.Session, f *catalog.File) contract.DownloadSession {
+	chunk := manifest.ChunkSize(f.Version.Size)
+	return contract.DownloadSession{
+		ID: session.ID, FileID: f.ID, VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
+		SHA256: hex.EncodeToString(f.Version.SHA256), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
+		Sources: []contract.Source{{
+			URL: s.external("s", s.sealSource(session), f.Name()), ExpiresAt: moment(session.ExpiresAt),
+		}},
+		RenewURL:  s.external("api", "sessions", session.ID, "renew"),
+		ExpiresAt: moment(session.ExpiresAt),
+		Limits:    contract.SessionLimits{RenewableUntil: moment(session.CreatedAt.Add(catalog.MaxPin))},
+	}
+}
+
+// sealSource returns what a session's URL carries: the session's id and the
+// second in which the URL is over.
+func (s *server) sealSource(session catalog.Session) string {
+	payload := binary.BigEndian.AppendUint64([]byte(session.ID), uint64(session.ExpiresAt.Unix()))
+	return s.Ring.Seal("session", payload)
+}
+
+// openSource returns the id of the session that a URL is of.
+func (s *server) openSource(sealed string) (string, error) {
+	payload, err := s.Ring.Open("session", sealed)
+	if err != nil || len(payload) < 8 {
+		return "", fault.New(fault.Forbidden, "link_invalid", "This is not a link that we gave out.")
+	}
+	id, end := payload[:len(payload)-8], payload[len(payload)-8:]
+	if s.Clock().Unix() >= int64(binary.BigEndian.Uint64(end)) {
+		return "", sessionOver()
+	}
+	return string(id), nil
+}
+
+func sessionOver() error {
+	return fault.New(fault.Forbidden, "link_expired", "The download session is over; renew it or begin another.")
+}
+
+// getSource delivers the version that a session is of.
+func getSource(s *server, r *request) error {
+	id, err := s.openSource(r.Param("source"))
+	if err != nil {
+		return err
+	}
+	f, user, err := s.sessionFile(r.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	r.file, r.session, r.onBehalf = f.ID, id, user
+	r.allowed = func(ctx context.Context) error {
+		_, _, err := s.sessionFile(ctx, id)
+		return err
+	}
+	return s.deliver(r, f)
+}
+
+// sessionFile returns what a session delivers, and the id of its user, while
+// it may: it is neither over nor revoked, its user is still let in, and may
+// read the file if that is still there. One that was deleted is delivered to
+// the end.
+func (s *server) sessionFile(ctx context.Context, id string) (*catalog.File, string, error) {
+	session, err := s.Catalog.Session(ctx, id)
+	if err != nil {
+		return nil, "", sourceError(err)
+	}
+	u, err := s.Catalog.User(ctx, session.User)
+	if err != nil {
+		return nil, "", sourceError(err)
+	}
+	f, live, err := s.Catalog.SessionFile(ctx, session)
+	if err != nil {
+		return nil, "", sourceError(err)
+	}
+	reads := auth.May(auth.Subject{UserID: u.ID, Role: u.Role}, auth.ReadFile,
+		auth.Object{Owner: f.Owner, Public: f.Visibility == catalog.Public}) == nil
+	if u.Disabled || live && !reads {
+		return nil, "", sessionOver()
+	}
+	f.Visibility = catalog.Private // what the URL leads to is no shared cache's to keep: it is a secret
+	return &f, u.ID, nil
+}
+
+// sourceError tells whoever holds a URL no more than that it is over.
+func sourceError(err error) error {
+	if fault.Is(err, fault.NotFound, "") {
+		return sessionOver()
+	}
+	return err
+}

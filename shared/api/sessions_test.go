@@ -1,0 +1,212 @@
+package api_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/shared/app/local/localtest"
+	"sluice/shared/auth"
+	"sluice/shared/catalog"
+	"sluice/shared/config"
+)
+
+// shownSession is a download session as a client reads it.
+type shownSession struct {
+	ID        string
+	VersionID string `json:"version_id"`
+	ETag      string
+	Size      int64
+	Sources   []struct {
+		URL       string
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	RenewURL  string    `json:"renew_url"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Limits    struct {
+		RenewableUntil time.Time `json:"renewable_until"`
+	}
+}
+
+func sessionOf(t *testing.T, a localtest.Answer) shownSession {
+	t.Helper()
+	var s shownSession
+	if err := json.Unmarshal(a.Body, &s); err != nil || len(s.Sources) != 1 {
+		t.Fatalf("%s is no session: %v", a, err)
+	}
+	return s
+}
+
+func beginSession(t *testing.T, c *localtest.Client, file string) shownSession {
+	t.Helper()
+	return sessionOf(t, c.Do(http.MethodPost, "/api/files/"+file+"/sessions", nil).Want(t, http.StatusCreated))
+}
+
+// source returns the path of a session's URL.
+func (r *rig) source(s shownSession) string {
+	r.t.Helper()
+	path, ours := strings.CutPrefix(s.Sources[0].URL, r.URL)
+	if !ours {
+		r.t.Fatalf("the source is %s, want it under %s", s.Sources[0].URL, r.URL)
+	}
+	return path
+}
+
+func TestASessionDeliversItsVersionWithoutAToken(t *testing.T) {
+	r := openRig(t, func(c *config.Config) { c.Keep = time.Second })
+	file := r.admin.Put("/file/admin/a%20b%3F.txt", "first", "Content-Type", "text/plain").Field(t, "id")
+	s := beginSession(t, r.admin, file)
+	source, nobody := r.source(s), r.Anonymous()
+	want := func(when string) {
+		t.Helper()
+		a := nobody.Do(http.MethodGet, source, nil).Want(t, http.StatusOK)
+		if string(a.Body) != "first" || a.Header.Get("ETag") != s.ETag || !strings.Contains(a.Header.Get("Content-Type"), "text/plain") {
+			t.Errorf("%s: the source has %q with ETag %s and type %s, want the session's version", when, a.Body, a.Header.Get("ETag"), a.Header.Get("Content-Type"))
+		}
+		if part := nobody.Do(http.MethodGet, source, nil, "Range", "bytes=1-2", "If-Range", s.ETag).Want(t, http.StatusPartialContent); string(part.Body) != "ir" {
+			t.Errorf("%s: bytes 1-2 are %q, want ir", when, part.Body)
+		}
+		if head := nobody.Do(http.MethodHead, source, nil).Want(t, http.StatusOK); head.ContentLength != 5 {
+			t.Errorf("%s: HEAD tells %d bytes, want 5", when, head.ContentLength)
+		}
+	}
+	sweep := func() {
+		t.Helper()
+		r.clock.Advance(3 * time.Second)
+		r.App.Janitor.Sweep(t.Context())
+	}
+	want("at first")
+	r.admin.Put("/file/admin/a%20b%3F.txt", "second", "Content-Type", "text/x-other")
+	sweep()
+	want("replaced, and its time over")
+	r.admin.Do(http.MethodDelete, "/api/files/"+file, nil).Want(t, http.StatusNoContent)
+	sweep()
+	want("deleted, and its time over")
+
+	r.admin.Do(http.MethodDelete, "/api/sessions/"+s.ID, nil).Want(t, http.StatusNoContent)
+	if a := nobody.Do(http.MethodGet, source, nil).Want(t, http.StatusForbidden); a.Code() != "link_expired" {
+		t.Errorf("the source of a session that was ended = %s, want link_expired", a)
+	}
+	r.clock.Advance(catalog.MaxPin)
+	r.App.Janitor.Sweep(t.Context())
+	if left := r.blobFiles(); len(left) > 0 {
+		t.Errorf("when nothing pins them any more there are the blobs %q, want none", left)
+	}
+	if n := r.dueItems(); n != 0 {
+		t.Errorf("%d removals are left over, want none", n)
+	}
+}
+
+func TestASessionsLife(t *testing.T) {
+	r := openRig(t)
+	file := r.admin.Put("/file/admin/a", "content").Field(t, "id")
+	s := beginSession(t, r.admin, file)
+	if life := s.ExpiresAt.Sub(r.clock.Now()).Round(time.Minute); life != 24*time.Hour || !s.Sources[0].ExpiresAt.Equal(s.ExpiresAt) {
+		t.Errorf("the session lasts %v and its source until %v, want 24h of both", life, s.Sources[0].ExpiresAt)
+	}
+	old := r.source(s)
+	for day := range 7 {
+		r.clock.Advance(23 * time.Hour)
+		r.admin = r.Admin()
+		s = sessionOf(t, r.admin.Do(http.MethodPost, "/api/sessions/"+s.ID+"/renew", nil).Want(t, http.StatusOK))
+		if s.ExpiresAt.After(s.Limits.RenewableUntil) {
+			t.Fatalf("renewed on day %d it lasts until %v, past %v", day, s.ExpiresAt, s.Limits.RenewableUntil)
+		}
+		r.Anonymous().Do(http.MethodGet, r.source(s), nil).Want(t, http.StatusOK)
+	}
+	if a := r.Anonymous().Do(http.MethodGet, old, nil).Want(t, http.StatusForbidden); a.Code() != "link_expired" {
+		t.Errorf("the first URL after days = %s, want link_expired", a)
+	}
+	if !s.ExpiresAt.Equal(s.Limits.RenewableUntil) {
+		t.Errorf("renewed for the last time it lasts until %v, want %v", s.ExpiresAt, s.Limits.RenewableUntil)
+	}
+	r.clock.Advance(24 * time.Hour)
+	r.admin = r.Admin()
+	for method, path := range map[string]string{http.MethodGet: "", http.MethodPost: "/renew", http.MethodDelete: ""} {
+		r.admin.Do(method, "/api/sessions/"+s.ID+path, nil).Want(t, http.StatusNotFound)
+	}
+	r.Anonymous().Do(http.MethodGet, r.source(s), nil).Want(t, http.StatusForbidden)
+}
+
+func TestASourceThatIsNotOurs(t *testing.T) {
+	r := openRig(t)
+	file := r.admin.Put("/file/admin/a", "content").Field(t, "id")
+	source := r.source(beginSession(t, r.admin, file))
+	sealed := strings.Split(source, "/")[2]
+	for name, path := range map[string]string{
+		"nothing sealed":     "/s/x/a",
+		"a byte changed":     strings.Replace(source, sealed, "A"+sealed[1:], 1),
+		"its end cut":        strings.Replace(source, sealed, sealed[:len(sealed)-1], 1),
+		"another's purpose":  "/s/" + r.App.Deps.Ring.Seal("cursor", []byte("01JC5S4QH2N8V6W0Y3Z9K7M1XA12345678")) + "/a",
+		"nothing but a time": "/s/" + r.App.Deps.Ring.Seal("session", []byte("short")) + "/a",
+	} {
+		if a := r.Anonymous().Do(http.MethodGet, path, nil).Want(t, http.StatusForbidden); a.Code() != "link_invalid" {
+			t.Errorf("%s = %s, want link_invalid", name, a)
+		}
+	}
+}
+
+// TestWhoHasASession asks about eve's session on ada's public file.
+func TestWhoHasASession(t *testing.T) {
+	r := openRig(t)
+	ada, eve, gus := r.user("ada", auth.User), r.user("eve", auth.User), r.user("gus", auth.Guest)
+	file := ada.Put("/file/ada/a", "content").Field(t, "id")
+	visible := func(v string) {
+		ada.JSON(http.MethodPatch, "/api/files/"+file, map[string]string{"visibility": v}).Want(t, http.StatusOK)
+	}
+	eve.Do(http.MethodPost, "/api/files/"+file+"/sessions", nil).Want(t, http.StatusNotFound)
+	visible("public")
+	s := beginSession(t, eve, file)
+	for name, c := range map[string]struct {
+		client *localtest.Client
+		want   int
+	}{
+		"who downloads": {eve, 200}, "the file's owner": {ada, 200}, "an admin": {r.admin, 200},
+		"a guest": {gus, 404}, "nobody": {r.Anonymous(), 401},
+	} {
+		for _, ask := range [][2]string{{http.MethodGet, ""}, {http.MethodPost, "/renew"}} {
+			if a := c.client.Do(ask[0], "/api/sessions/"+s.ID+ask[1], nil); a.StatusCode != c.want {
+				t.Errorf("%s %s by %s = %s, want %d", ask[0], ask[1], name, a, c.want)
+			}
+		}
+	}
+	source := r.source(s)
+	r.Anonymous().Do(http.MethodGet, source, nil).Want(t, http.StatusOK)
+	visible("private")
+	r.Anonymous().Do(http.MethodGet, source, nil).Want(t, http.StatusForbidden)
+	visible("public")
+	r.admin.JSON(http.MethodPatch, "/api/users/"+eve.ID, map[string]bool{"disabled": true}).Want(t, http.StatusOK)
+	r.Anonymous().Do(http.MethodGet, source, nil).Want(t, http.StatusForbidden)
+	ada.Do(http.MethodDelete, "/api/sessions/"+s.ID, nil).Want(t, http.StatusNoContent)
+	r.admin.Do(http.MethodGet, "/api/sessions/"+s.ID, nil).Want(t, http.StatusNotFound)
+}
+
+// TestAStreamEndsWithItsSession reads slowly while the session is revoked.
+func TestAStreamEndsWithItsSession(t *testing.T) {
+	t.Parallel()
+	r := openRig(t)
+	file := r.admin.Put("/file/admin/a", strings.Repeat("x", 64<<20)).Field(t, "id")
+	s := beginSession(t, r.admin, file)
+	answer, err := r.Anonymous().HTTP.Get(s.Sources[0].URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if _, err := io.ReadFull(answer.Body, make([]byte, 64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	r.admin.Do(http.MethodDelete, "/api/sessions/"+s.ID, nil).Want(t, http.StatusNoContent)
+	began := time.Now()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for buf := make([]byte, 64<<10); err == nil; <-tick.C {
+		_, err = io.ReadFull(answer.Body, buf)
+	}
+	const limit = 8 * time.Second // five, and what is on its way already
+	if took := time.Since(began); err == io.EOF || took > limit {
+		t.Errorf("the stream ended with %v after %v, want it cut within %v", err, took, limit)
+	}
+}

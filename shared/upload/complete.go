@@ -1,0 +1,198 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"sluice/shared/blob"
+	"sluice/shared/catalog"
+	"sluice/shared/fault"
+	"sluice/shared/manifest"
+)
+
+// patience is how long Complete waits for an upload to be verified before it
+// answers that it is being verified.
+const patience = 2 * time.Second
+
+// Complete ends an upload: it makes its parts one blob, reads that once to
+// verify it, and publishes it. Where this takes long the upload is returned as
+// verifying, and the work goes on: ask again, here or by Watch. Whoever asks
+// of an upload that is complete gets it as it is.
+//
+// It fails with Unprocessable "parts_missing" while parts are missing, which
+// leaves the upload open, with Unprocessable "digest_mismatch" where the bytes
+// are not what was announced, which ends it, and with Conflict
+// "upload_not_open" for an upload that was aborted.
+func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Multipart, error) {
+	if m.State == catalog.UploadOpen {
+		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
+		if err == nil {
+			err = checkParts(m, parts)
+		}
+		if err != nil && !fault.Is(err, fault.NotFound, "blob_not_found") {
+			return m, err
+		}
+		if m, err = s.Catalog.Verify(ctx, m.ID); err != nil {
+			return m, err
+		}
+	}
+	if m.State == catalog.UploadVerifying {
+		select {
+		case <-s.Watch(m):
+		case <-ctx.Done():
+		case <-time.After(patience):
+		}
+		var err error
+		if m, err = s.Catalog.Multipart(ctx, m.ID); err != nil {
+			return m, err
+		}
+	}
+	switch m.State {
+	case catalog.UploadFailed:
+		return m, failure(m.Problem)
+	case catalog.UploadAborted:
+		return m, m.NotOpen()
+	default:
+		return m, nil
+	}
+}
+
+// failure is the error that ended an upload.
+func failure(problem string) error {
+	if problem == "digest_mismatch" {
+		return mismatch()
+	}
+	return fault.New(fault.Unprocessable, problem, "The upload is not what was announced; nothing was kept.")
+}
+
+func mismatch() error {
+	return fault.New(fault.Unprocessable, "digest_mismatch", "The bytes are not what their digest announced; nothing was kept.")
+}
+
+// Watch sees to it that an upload that is being verified is: by a job of this
+// process, which a crash ends and the next Watch begins again. The channel is
+// closed when the job ends, for now or for good.
+func (s *Service) Watch(m catalog.Multipart) <-chan struct{} {
+	return s.jobs.start(m.ID, func(ctx context.Context) {
+		err := s.verify(ctx, m)
+		if err != nil && ctx.Err() == nil {
+			s.Log.ErrorContext(ctx, "verify", "upload_id", m.ID, "error", err)
+		}
+	})
+}
+
+// Resume goes on with what was being verified when the server ended.
+func (s *Service) Resume(ctx context.Context) error {
+	const many = 1000
+	ids, err := s.Catalog.Verifying(ctx, many)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		m, err := s.Catalog.Multipart(ctx, id)
+		if err != nil && !fault.Is(err, fault.NotFound, "") {
+			return err
+		}
+		if m.State == catalog.UploadVerifying {
+			s.Watch(m)
+		}
+	}
+	return nil
+}
+
+// Close stops the jobs and waits for them. What they were about goes on at the
+// next start.
+func (s *Service) Close() error {
+	s.jobs.stop()
+	return nil
+}
+
+// verify does all that is left to do for an upload that is closed to parts.
+// Each step may have been done before.
+func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
+	size, err := s.assemble(ctx, m)
+	if fault.Is(err, fault.Unprocessable, "parts_missing") {
+		return s.giveUp(ctx, m, "parts_missing")
+	}
+	if err != nil {
+		return err
+	}
+	sums, err := s.readOnce(ctx, m.Key(), size)
+	if err != nil {
+		return err
+	}
+	if m.SHA256 != nil && !bytes.Equal(m.SHA256, sums.SHA256()) {
+		return s.giveUp(ctx, m, "digest_mismatch")
+	}
+	found, complete := sums.Manifest()
+	if complete {
+		if err := s.Catalog.PutManifest(ctx, m.Upload, found); err != nil {
+			return ended(err)
+		}
+	}
+	_, _, err = s.Catalog.Publish(ctx, m.Upload, catalog.Content{
+		Size: size, SHA256: sums.SHA256(), ContentType: m.ContentType, By: m.By,
+	}, nil)
+	return ended(err)
+}
+
+// ended takes it for success that the upload has ended: another server was
+// first, or it was aborted. Its record tells.
+func ended(err error) error {
+	if fault.Is(err, fault.Conflict, "upload_expired") {
+		return nil
+	}
+	return err
+}
+
+// assemble makes the parts one blob and returns its size.
+func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (int64, error) {
+	for {
+		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
+		if err == nil {
+			err = checkParts(m, parts)
+		}
+		var attrs blob.Attrs
+		if err == nil {
+			attrs, err = s.Blobs.CompleteMultipart(ctx, m.Key(), m.Store, parts)
+		}
+		switch {
+		case fault.Is(err, fault.NotFound, "blob_not_found"), fault.Is(err, fault.Conflict, "blob_exists"):
+			attrs, err = s.Blobs.Stat(ctx, m.Key()) // it was done before
+		case fault.Is(err, fault.PreconditionFailed, "blob_changed"):
+			continue // a part that was on its way came after the list
+		}
+		return attrs.Size, err
+	}
+}
+
+// readOnce hashes a blob.
+func (s *Service) readOnce(ctx context.Context, key string, size int64) (*manifest.Hasher, error) {
+	r, err := s.Blobs.Open(ctx, key, 0, size, "")
+	if err != nil {
+		return nil, err
+	}
+	sums := manifest.NewHasher(size)
+	_, err = io.CopyBuffer(sums, readsOnly{r}, make([]byte, bufferSize))
+	return sums, errors.Join(err, r.Close())
+}
+
+// readsOnly hides every other method, so that a copy is through the buffer and
+// a context that ends stops it.
+type readsOnly struct{ io.Reader }
+
+// giveUp ends an upload that is not what was announced.
+func (s *Service) giveUp(ctx context.Context, m catalog.Multipart, problem string) error {
+	err := s.Catalog.EndMultipart(ctx, m.ID, catalog.UploadFailed, problem)
+	if fault.Is(err, fault.Conflict, "upload_not_open") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.drop(ctx, m.Upload)
+	return nil
+}
