@@ -39,12 +39,13 @@ func (c *Catalog) BeginUpload(ctx context.Context, u Upload) error {
 	if err != nil {
 		return err
 	}
+	again := false
 	for range attempts {
 		err := c.table.Transact(ctx, u.due().put(), take(u.Owner, u.Taken, quota))
 		if !lost(err) {
 			return err
 		}
-		if err := c.refused(ctx, u.Owner); err != nil {
+		if err := c.refused(ctx, u.Owner, &again); err != nil {
 			return err
 		}
 	}
@@ -102,6 +103,7 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 	if err != nil {
 		return File{}, false, err
 	}
+	again := false
 	for range attempts {
 		if u.Parted { // which takes more as it goes on
 			if u.Taken, err = c.taken(ctx, u); err != nil {
@@ -133,7 +135,7 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 		case failed(err) == 1:
 			return File{}, false, notFound("user")
 		case failed(err) == 2:
-			if err := c.refused(ctx, u.Owner); err != nil {
+			if err := c.refused(ctx, u.Owner, &again); err != nil {
 				return File{}, false, err
 			}
 		}

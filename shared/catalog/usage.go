@@ -74,12 +74,17 @@ func take(owner string, u Usage, q Quota) table.Op {
 // givenBack is u with its sign turned.
 func (u Usage) givenBack() Usage { return Usage{Bytes: -u.Bytes, Files: -u.Files} }
 
-// refused tells what it means that take's condition did not hold: nothing was
-// counted for the owner before, which is mended, or the quota is used up.
-func (c *Catalog) refused(ctx context.Context, owner string) error {
+// refused tells what it means that take's condition did not hold. The first
+// time nothing may have been counted for the owner before, which is mended: nil
+// says to try again. The second time the quota is used up.
+func (c *Catalog) refused(ctx context.Context, owner string, again *bool) error {
+	if *again {
+		return fault.New(fault.InsufficientStorage, "quota_exceeded", "The quota does not allow this; remove something first.")
+	}
+	*again = true
 	_, err := c.table.Apply(ctx, put(usageKey(owner), table.Attrs{"bytes": int64(0), "files": int64(0)}, table.IfAbsent()))
 	if lost(err) {
-		return fault.New(fault.InsufficientStorage, "quota_exceeded", "The quota does not allow this; remove something first.")
+		return nil // it was counted, or another one was first
 	}
 	return err
 }
@@ -98,6 +103,7 @@ func (c *Catalog) Reserve(ctx context.Context, u Upload, bytes int64) error {
 	if err != nil {
 		return err
 	}
+	again := false
 	for range attempts {
 		taken, err := c.taken(ctx, u)
 		if err != nil || taken.Bytes >= bytes {
@@ -111,7 +117,7 @@ func (c *Catalog) Reserve(ctx context.Context, u Upload, bytes int64) error {
 		case !lost(err):
 			return err
 		case failed(err) == 1:
-			if err := c.refused(ctx, u.Owner); err != nil {
+			if err := c.refused(ctx, u.Owner, &again); err != nil {
 				return err
 			}
 		case failed(err) == 2:
