@@ -73,13 +73,23 @@ func getProfile(s *server, r *request) error {
 	if err := auth.May(r.subject(), auth.ReadProfile, auth.Object{Owner: r.identity.User.ID}); err != nil {
 		return err
 	}
-	out := profile(r.identity.User)
-	used, err := s.Catalog.Usage(r.Request.Context(), r.identity.User.ID)
+	return s.replyProfile(r, r.identity.User)
+}
+
+func (s *server) replyProfile(r *request, u catalog.User) error {
+	used, err := s.used(r, u)
 	if err != nil {
 		return err
 	}
-	out.Used = &contract.Used{Bytes: used.Bytes, Files: used.Files}
+	out := profile(u)
+	out.Used = used
 	return reply(r, http.StatusOK, out)
+}
+
+// used is what a user has of their quota.
+func (s *server) used(r *request, u catalog.User) (*contract.Used, error) {
+	used, err := s.Catalog.Usage(r.Request.Context(), u.ID)
+	return &contract.Used{Bytes: used.Bytes, Files: used.Files}, err
 }
 
 func updateProfile(s *server, r *request) error {
@@ -96,7 +106,7 @@ func updateProfile(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(r, http.StatusOK, profile(u))
+	return s.replyProfile(r, u)
 }
 
 func listUsers(s *server, r *request) error {
@@ -140,7 +150,7 @@ func createUser(s *server, r *request) error {
 		return err
 	}
 	r.Header("Location", "/api/users/"+u.ID)
-	return reply(r, http.StatusCreated, user(u))
+	return s.replyUser(r, http.StatusCreated, u)
 }
 
 func getUser(s *server, r *request) error {
@@ -148,13 +158,17 @@ func getUser(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
-	used, err := s.Catalog.Usage(r.Request.Context(), u.ID)
+	return s.replyUser(r, http.StatusOK, u)
+}
+
+func (s *server) replyUser(r *request, status int, u catalog.User) error {
+	used, err := s.used(r, u)
 	if err != nil {
 		return err
 	}
 	out := user(u)
-	out.Used = &contract.Used{Bytes: used.Bytes, Files: used.Files}
-	return reply(r, http.StatusOK, out)
+	out.Used = used
+	return reply(r, status, out)
 }
 
 // managed returns the user that the path names, for an admin.
@@ -180,7 +194,7 @@ func updateUser(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(r, http.StatusOK, user(u))
+	return s.replyUser(r, http.StatusOK, u)
 }
 
 func deleteUser(s *server, r *request) error {

@@ -408,7 +408,7 @@ func (a *answers) provokeByLinks() {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		a.admin.Do(method, "/l/not-ours/a", nil).Want(a.t, http.StatusForbidden)
 		a.clock.Advance(catalog.MaxAge)
-		broken := tableFault{table.Unknown}
+		broken := tableError{table.Unknown}
 		a.table.fail(broken, broken)
 		a.admin.Do(method, path, nil).Want(a.t, http.StatusInternalServerError)
 		a.table.fail(nil, nil)

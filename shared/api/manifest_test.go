@@ -33,7 +33,7 @@ type shownManifest struct {
 	}
 }
 
-// large is a content of three chunks, of which the last is short.
+// severalChunks is a content of three chunks, of which the last is short.
 func severalChunks() []byte {
 	return bytes.Repeat([]byte("0123456789abcde\n"), (2*manifest.MinChunk+1<<20)/16)
 }

@@ -194,7 +194,7 @@ func (a *answers) provokeByVersions() {
 	id, versions := overwritten(a.rig, a.admin, "/file/admin/versions", "a", "b")
 	restore, undelete := "/api/files/"+id+"/restore", "/api/files/"+id+"/undelete"
 	first := map[string]string{"version_id": versions[0]}
-	full := tableFault{table.Full}
+	full := tableError{table.Full}
 
 	a.table.fail(nil, full)
 	a.admin.JSON(http.MethodPost, restore, first).Want(a.t, http.StatusInsufficientStorage)
