@@ -46,6 +46,7 @@ Logs are JSON lines on standard error, one for each request.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			context.AfterFunc(ctx, stop)
+			paceCollections()
 			return serve(ctx, c, cmd.OutOrStdout(), observe.NewLogger(cmd.ErrOrStderr(), c.LogLevel))
 		},
 	}

@@ -39,6 +39,7 @@ func ginPath(o contracttest.Operation) string {
 }
 
 func TestTheRoutesAreTheContracts(t *testing.T) {
+	t.Parallel()
 	deps := localtest.Start(t).App.Deps
 	want := map[string]bool{}
 	for _, o := range contracttest.New(t).Operations() {
@@ -61,6 +62,7 @@ func TestTheRoutesAreTheContracts(t *testing.T) {
 
 // TestOperationsHaveTheirNames finds the names of the routes in the log.
 func TestOperationsHaveTheirNames(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	nobody := r.Anonymous()
 	want := map[string]string{} // by request id
@@ -91,6 +93,7 @@ var unprovoked = map[string]string{
 // TestEveryDeclaredAnswer brings every answer about that the contract declares,
 // and holds each against it.
 func TestEveryDeclaredAnswer(t *testing.T) {
+	t.Parallel()
 	a := newAnswers(t)
 	a.provokeByEverybody()
 	a.provokeByBodies()

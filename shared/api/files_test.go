@@ -14,6 +14,7 @@ import (
 	"sluice/shared/app/local/localtest"
 	"sluice/shared/auth"
 	"sluice/shared/catalog"
+	"sluice/shared/config"
 )
 
 // patch changes a file by JSON.
@@ -24,6 +25,7 @@ func patch(c *localtest.Client, id, body string, header ...string) localtest.Ans
 // TestConditionsOfChanges sends every change under every condition. The rules
 // are those of RFC 9110 §13.
 func TestConditionsOfChanges(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	const (
 		goesOn = true
@@ -112,6 +114,7 @@ func (r *rig) change(kind, id, path string, fields []string) localtest.Answer {
 }
 
 func TestAFileIsChanged(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	put := r.admin.Put("/file/admin/a/b.txt", "content")
 	id := put.Field(t, "id")
@@ -142,6 +145,7 @@ func TestAFileIsChanged(t *testing.T) {
 }
 
 func TestAPublicFileIsEverybodys(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	id := r.admin.Put("/file/admin/a", "content").Field(t, "id")
 	nobody := r.Anonymous()
@@ -159,6 +163,7 @@ func TestAPublicFileIsEverybodys(t *testing.T) {
 }
 
 func TestATakenPathIsKept(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	a := r.admin.Put("/file/admin/a", "of a").Field(t, "id")
 	r.admin.Put("/file/admin/b", "of b")
@@ -175,6 +180,7 @@ func TestATakenPathIsKept(t *testing.T) {
 }
 
 func TestAnExpiredFileIsGone(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	first := r.admin.Put("/file/admin/a", "first").Field(t, "id")
 	r.admin.Put("/file/admin/b", "other")
@@ -216,6 +222,7 @@ func TestAnExpiredFileIsGone(t *testing.T) {
 // An expiry that a new version outlives would be a surprise: it belongs to the
 // file, and stays.
 func TestANewVersionKeepsTheExpiry(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	id := r.admin.Put("/file/admin/a", "first").Field(t, "id")
 	at := r.clock.Now().Add(time.Hour).UTC().Truncate(time.Second).Format(time.RFC3339)
@@ -226,6 +233,7 @@ func TestANewVersionKeepsTheExpiry(t *testing.T) {
 }
 
 func TestMovesAndOverwritesAtOnce(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for i := range 15 {
 		from, to := fmt.Sprintf("/file/admin/from%d", i), fmt.Sprintf("to%d", i)
@@ -256,6 +264,7 @@ func TestMovesAndOverwritesAtOnce(t *testing.T) {
 const versionSize = 12 << 20
 
 func TestADownloadUnderWayKeepsItsVersion(t *testing.T) {
+	t.Parallel()
 	for name, replace := range map[string]func(t *testing.T, r *rig, id string){
 		"overwritten": func(t *testing.T, r *rig, _ string) { r.admin.Put("/file/admin/a", "new") },
 		"deleted": func(t *testing.T, r *rig, id string) {
@@ -281,7 +290,7 @@ func TestADownloadUnderWayKeepsItsVersion(t *testing.T) {
 			content := make([]byte, versionSize)
 			_, _ = rand.Read(content) // never fails
 			id := r.admin.Put("/file/admin/a", string(content)).Field(t, "id")
-			body, etag := begun(t, r, "/api/files/"+id+"/content")
+			body, etag := begun(t, r.admin, "/api/files/"+id+"/content")
 			defer body.Close()
 			replace(t, r, id)
 			got, err := io.ReadAll(body)
@@ -293,14 +302,14 @@ func TestADownloadUnderWayKeepsItsVersion(t *testing.T) {
 }
 
 // begun begins a download, and returns its body with nothing read of it.
-func begun(t *testing.T, r *rig, path string) (io.ReadCloser, string) {
+func begun(t *testing.T, c *localtest.Client, path string) (io.ReadCloser, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.URL+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.Site.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+r.admin.Token)
-	resp, err := r.admin.HTTP.Do(req)
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,9 +319,32 @@ func begun(t *testing.T, r *rig, path string) (io.ReadCloser, string) {
 	return resp.Body, resp.Header.Get("ETag")
 }
 
+// The stall time and the stop's are far longer than what is waited for here.
+func TestADownloadOfADisabledUserIsEnded(t *testing.T) {
+	t.Parallel()
+	r := openRig(t, func(c *config.Config) { c.Stall, c.StopTimeout = time.Minute, time.Minute })
+	ada := r.user("ada", auth.User)
+	ada.Put("/file/ada/a", strings.Repeat("x", versionSize))
+	body, _ := begun(t, ada, "/file/ada/a")
+	defer body.Close()
+	r.admin.JSON(http.MethodPatch, "/api/users/"+ada.ID, map[string]bool{"disabled": true}).Want(t, http.StatusOK)
+	began := time.Now()
+	r.Stop() // when the download has ended
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("the download of a disabled user went on for %v", took)
+	}
+	if n, err := io.Copy(io.Discard, body); err == nil {
+		t.Errorf("the download of a disabled user brought all %d bytes", n)
+	}
+	if log := r.Log.String(); !strings.Contains(log, "download.aborted") || !strings.Contains(log, "login_ended") {
+		t.Error("the log does not say that a download was aborted because the login ended")
+	}
+}
+
 // A version that nobody kept may be gone: then a resume says so, and does not
 // mix two.
 func TestAResumeDoesNotMixVersions(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	first := r.admin.Put("/file/admin/a", "the first version")
 	etag := first.Header.Get("ETag")
@@ -335,6 +367,7 @@ func TestAResumeDoesNotMixVersions(t *testing.T) {
 }
 
 func TestDeletedFilesAreGone(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, by := range []string{"path", "id"} {
 		id := r.admin.Put("/file/admin/a", "content").Field(t, "id")
@@ -349,6 +382,7 @@ func TestDeletedFilesAreGone(t *testing.T) {
 }
 
 func TestUsersHaveSpacesOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	ada, eve := r.user("ada", auth.User), r.user("eve", auth.User)
 	ada.Put("/file/ada/a", "ada's")
@@ -365,6 +399,7 @@ func TestUsersHaveSpacesOfTheirOwn(t *testing.T) {
 // The caches must not show this server what it knows to be old, nor another
 // for longer than they may.
 func TestAChangeIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for i := range 20 {
 		content := fmt.Sprintf("version %d", i)

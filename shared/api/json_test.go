@@ -109,6 +109,7 @@ func badBodies(f form) []badBody {
 }
 
 func TestBadJSONIsRefused(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	ada := r.user("ada", auth.User)
 	file := r.admin.Put("/file/admin/a", "content").Field(t, "id")
@@ -135,6 +136,7 @@ func TestBadJSONIsRefused(t *testing.T) {
 }
 
 func TestAJSONBodyIsCalledJSON(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	file := r.admin.Put("/file/admin/a", "content").Field(t, "id")
 	for _, c := range []struct {
@@ -165,6 +167,7 @@ func TestAJSONBodyIsCalledJSON(t *testing.T) {
 }
 
 func TestRequiredFieldsAreRequired(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, c := range []struct{ path, body, field string }{
 		{"/api/login", `{}`, "username"},
@@ -185,6 +188,7 @@ func TestRequiredFieldsAreRequired(t *testing.T) {
 }
 
 func TestBadValuesAreRefused(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	ada := r.user("ada", auth.User)
 	file := r.admin.Put("/file/admin/a", "content").Field(t, "id")
@@ -242,6 +246,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 
 // A body of unknown length, or one that is cut, is held to the same rules.
 func TestAJSONBodyMayBeOfUnknownLength(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for body, want := range map[string]int{
 		`{"display_name":"Ada"}`:                               http.StatusOK,

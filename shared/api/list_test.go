@@ -71,6 +71,7 @@ var library = []string{
 }
 
 func TestListings(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, path := range library {
 		r.admin.Put((&url.URL{Path: "/file/admin/" + path}).EscapedPath(), "x")
@@ -98,6 +99,7 @@ func TestListings(t *testing.T) {
 }
 
 func TestAListingIsOfOneOwner(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	ada := r.user("ada", auth.User)
 	r.admin.Put("/file/admin/a", "x")
@@ -121,6 +123,7 @@ func TestAListingIsOfOneOwner(t *testing.T) {
 
 // What is there throughout is listed once, whatever comes and goes.
 func TestAListingUnderWayBearsChanges(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	var steady []string
 	for i := range 20 {
@@ -147,6 +150,7 @@ func TestAListingUnderWayBearsChanges(t *testing.T) {
 }
 
 func TestALongListingHasPagesOf100(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	inParallel(t, numbered(101), func(_ int, path string) error {
 		a, err := r.admin.Try(http.MethodPut, "/file/admin/"+path, strings.NewReader("x"))

@@ -53,6 +53,7 @@ func (r *rig) wantRefresh(what, token string, status int, code string) {
 }
 
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.user("ada", auth.User)
 	a := r.Anonymous().JSON(http.MethodPost, "/api/login", map[string]string{"username": "ada", "password": localtest.Password}).Want(t, http.StatusOK)
@@ -78,6 +79,7 @@ func TestLogin(t *testing.T) {
 }
 
 func TestRefresh(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.user("ada", auth.User)
 	_, first := r.tokens("ada")
@@ -99,6 +101,7 @@ func TestRefresh(t *testing.T) {
 }
 
 func TestOneOfManyRefreshesAtOnceWins(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	_, token := r.tokens("admin")
 	client := r.Anonymous()
@@ -126,6 +129,7 @@ func TestOneOfManyRefreshesAtOnceWins(t *testing.T) {
 }
 
 func TestLogout(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	access, token := r.tokens("admin")
 	otherAccess, other := r.tokens("admin")
@@ -138,6 +142,7 @@ func TestLogout(t *testing.T) {
 }
 
 func TestANewPasswordEndsOtherLogins(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.user("ada", auth.User)
 	own, ownRefresh := r.tokens("ada")
@@ -154,6 +159,7 @@ func TestANewPasswordEndsOtherLogins(t *testing.T) {
 }
 
 func TestADisabledUserIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	ada := r.user("ada", auth.User)
 	_, token := r.tokens("ada")
@@ -172,6 +178,7 @@ func TestADisabledUserIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestAnAccessTokenExpires(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	access, token := r.tokens("admin")
 	r.clock.Advance(auth.AccessLifetime - time.Minute)
@@ -186,6 +193,7 @@ func TestAnAccessTokenExpires(t *testing.T) {
 }
 
 func TestTheAuthorizationField(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	nobody := r.Anonymous()
 	for _, c := range []struct {
@@ -219,6 +227,7 @@ func TestTheAuthorizationField(t *testing.T) {
 }
 
 func TestWrongPasswordsAreThrottled(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.user("ada", auth.User)
 	wrong := map[string]string{"username": "ada", "password": "a wrong password"}
@@ -252,6 +261,7 @@ func throttle(t *testing.T, site *localtest.Site, address string) {
 }
 
 func TestTheAddressOfAClient(t *testing.T) {
+	t.Parallel()
 	trust := func(proxies string) func(*config.Config) {
 		return func(c *config.Config) {
 			for p := range strings.SplitSeq(proxies, ",") {
@@ -292,6 +302,7 @@ func TestTheAddressOfAClient(t *testing.T) {
 // TestTheKeySetVerifiesTokens reads a token as a stranger would, with nothing
 // but the key set and a library.
 func TestTheKeySetVerifiesTokens(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	var set struct {
 		Keys []struct{ Kty, Crv, X, Kid, Use, Alg string }

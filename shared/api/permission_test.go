@@ -98,6 +98,7 @@ func (r row) changes() bool {
 }
 
 func TestEveryRouteIsWalked(t *testing.T) {
+	t.Parallel()
 	walked := map[string]int{}
 	for _, row := range rows {
 		walked[row.route]++
@@ -149,6 +150,7 @@ type walker struct {
 // TestPermissionWalk sends every route as everybody about everything. What is
 // wanted follows from May alone, which has a table of its own in package auth.
 func TestPermissionWalk(t *testing.T) {
+	t.Parallel()
 	w := newWalker(t)
 	for _, p := range w.people {
 		t.Run(p.name, func(t *testing.T) {

@@ -45,6 +45,7 @@ func (r *rig) wantNothingKept(what string) {
 }
 
 func TestAPutMakesAFileOrAVersion(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	first := r.admin.Do(http.MethodPut, "/file/admin/dir/a.txt", strings.NewReader("first"), "Content-Type", "text/plain; charset=utf-8").Want(t, http.StatusCreated)
 	id := first.Field(t, "id")
@@ -71,6 +72,7 @@ func TestAPutMakesAFileOrAVersion(t *testing.T) {
 }
 
 func TestAnEmptyFileIsAFile(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for path, body := range map[string]io.Reader{"a": nil, "b": strings.NewReader(""), "c": struct{ io.Reader }{strings.NewReader("")}} {
 		put := r.admin.Do(http.MethodPut, "/file/admin/"+path, body).Want(t, http.StatusCreated)
@@ -85,6 +87,7 @@ func TestAnEmptyFileIsAFile(t *testing.T) {
 }
 
 func TestABodyMayBeOfUnknownLength(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, size := range []int{1, 1000, 256 << 10, 256<<10 + 1, 3 << 20} {
 		content := strings.Repeat("0123456789abcdef", size/16+1)[:size]
@@ -97,6 +100,7 @@ func TestABodyMayBeOfUnknownLength(t *testing.T) {
 }
 
 func TestContentTypes(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, c := range []struct{ sent, kept string }{ // "": refused
 		{"", "application/octet-stream"},
@@ -133,6 +137,7 @@ func digestOf(algorithm, content string) string {
 }
 
 func TestDigestsAreChecked(t *testing.T) {
+	t.Parallel()
 	const content = "the content"
 	right256, right512 := digestOf("sha-256", content), digestOf("sha-512", content)
 	wrong256, wrong512 := digestOf("sha-256", "other"), digestOf("sha-512", "other")
@@ -194,6 +199,7 @@ func TestDigestsAreChecked(t *testing.T) {
 }
 
 func TestAVerifiedDigestIsTold(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.admin.Put("/file/admin/a", "the content")
 	for _, method := range []string{"GET", "HEAD"} {
@@ -205,6 +211,7 @@ func TestAVerifiedDigestIsTold(t *testing.T) {
 }
 
 func TestWhatIsNoWholeFileIsRefused(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, c := range []struct {
 		field, value string
@@ -229,6 +236,7 @@ func TestWhatIsNoWholeFileIsRefused(t *testing.T) {
 
 // What is refused is refused before the body is asked for.
 func TestARefusedPutNeedNotSendItsBody(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	gus := r.user("gus", auth.Guest)
 	r.admin.Put("/file/admin/a", "content")
@@ -257,6 +265,7 @@ func TestARefusedPutNeedNotSendItsBody(t *testing.T) {
 }
 
 func TestNothingIsKeptOfACutUpload(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	head := "PUT /file/admin/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + r.admin.Token + "\r\n"
 	large := strings.Repeat("x", 300<<10)
@@ -281,6 +290,7 @@ func TestNothingIsKeptOfACutUpload(t *testing.T) {
 
 // A client that is gone gets no answer, and leaves nothing either.
 func TestNothingIsKeptOfAnUploadWhoseClientIsGone(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for range 5 {
 		conn := dial(t, r.Site)
@@ -301,6 +311,7 @@ func TestNothingIsKeptOfAnUploadWhoseClientIsGone(t *testing.T) {
 }
 
 func TestACutUploadLeavesTheFileThatWasThere(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.admin.Put("/file/admin/a", "content")
 	r.raw("PUT /file/admin/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+r.admin.Token+"\r\nContent-Length: 10\r\n\r\n123", true)
@@ -308,6 +319,7 @@ func TestACutUploadLeavesTheFileThatWasThere(t *testing.T) {
 }
 
 func TestNothingIsKeptOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	full := blobtest.Fault{Err: blobtest.Error{Code: blob.Full}}
 	r := openRig(t)
 	for what, script := range map[string]func(){
@@ -332,6 +344,7 @@ func TestNothingIsKeptOnAFullDisk(t *testing.T) {
 
 // A store that fails gets another chance: by the janitor.
 func TestWhatCannotBeRemovedAtOnceIsRemovedLater(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.blobs.Script(blobtest.Delete, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	r.admin.Do(http.MethodPut, "/file/admin/a", strings.NewReader("x"), "Repr-Digest", digestOf("sha-256", "y")).Want(t, http.StatusUnprocessableEntity)
@@ -347,6 +360,7 @@ func TestWhatCannotBeRemovedAtOnceIsRemovedLater(t *testing.T) {
 // A store that takes a publication and then answers wrongly must not cost the
 // file its bytes.
 func TestAPublicationWhoseAnswerIsLostIsWhole(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.admin.Put("/file/admin/a", "before")
 	r.table.loseAnswers(true)
@@ -360,6 +374,7 @@ func TestAPublicationWhoseAnswerIsLostIsWhole(t *testing.T) {
 }
 
 func TestNothingIsKeptWhereTheRecordsFail(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	hold := blobtest.NewHold()
 	r.blobs.Script(blobtest.Commit, blobtest.Fault{Hold: hold})
@@ -377,6 +392,7 @@ func TestNothingIsKeptWhereTheRecordsFail(t *testing.T) {
 }
 
 func TestOfManyCreationsAtOnceOneWins(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	const clients = 30
 	created := make(chan string, clients)
@@ -404,6 +420,7 @@ func TestOfManyCreationsAtOnceOneWins(t *testing.T) {
 }
 
 func TestOfManyOverwritesOfOneVersionOneWins(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	etag := r.admin.Put("/file/admin/a", "before").Header.Get("ETag")
 	const clients = 30
@@ -429,6 +446,7 @@ func TestOfManyOverwritesOfOneVersionOneWins(t *testing.T) {
 }
 
 func TestManyOverwritesAtOnceAllSucceed(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	r.admin.Put("/file/admin/a", "before")
 	const clients = 40

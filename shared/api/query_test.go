@@ -12,6 +12,7 @@ import (
 )
 
 func TestBadParametersAreRefused(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, c := range []struct{ query, field string }{
 		{"nonsense=1", "nonsense"},
@@ -105,6 +106,7 @@ func getPage(t *testing.T, c *localtest.Client, path string, query url.Values) p
 
 // A cursor holds for the listing that gave it, and for no other.
 func TestACursorIsGoodForItsListing(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	ada := r.user("ada", auth.User)
 	for _, path := range []string{"a/1", "a/2", "b/1", "b/2"} {
@@ -170,6 +172,7 @@ func TestACursorIsGoodForItsListing(t *testing.T) {
 
 // A cursor may stop on a file or a folder that is gone when it is used.
 func TestACursorOutlivesItsEntry(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	for _, path := range []string{"a/1", "b", "c/1", "d"} {
 		r.admin.Put("/file/admin/"+path, "x")

@@ -45,7 +45,7 @@ type rig struct {
 
 func openRig(t *testing.T, edits ...func(*config.Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, checker: contracttest.New(t), clock: &movableClock{}, table: &faultyTable{}}
+	r := &rig{t: t, checker: contracttest.New(t), clock: &movableClock{start: time.Now()}, table: &faultyTable{}}
 	r.Site = localtest.StartWith(t, local.Options{
 		Clock: r.clock.Now,
 		Blobs: func(d blob.Driver) blob.Driver { r.blobs = blobtest.NewChaos(d); return r.blobs },
@@ -177,13 +177,16 @@ func (r *rig) dueItems() int {
 	return r.table.count("DUE#")
 }
 
-// movableClock tells the true time, moved ahead.
-type movableClock struct{ ahead atomic.Int64 }
+// movableClock stands still unless it is moved.
+type movableClock struct {
+	start time.Time
+	moved atomic.Int64
+}
 
-func (c *movableClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *movableClock) Now() time.Time { return c.start.Add(time.Duration(c.moved.Load())) }
 
 // Advance moves the clock on.
-func (c *movableClock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *movableClock) Advance(d time.Duration) { c.moved.Add(int64(d)) }
 
 // faultyTable is a record store that can be made to fail.
 type faultyTable struct {

@@ -35,7 +35,16 @@ const (
 	goodbye = 5 * time.Second
 )
 
+// stallSoon makes a server drop who stalls for so long.
 func stallSoon(c *config.Config) { c.Stall = stall }
+
+// hurry restarts a site so that it does. Logins and files are made before, when
+// a machine that is busy with other tests harms nobody.
+func hurry(site *localtest.Site) {
+	site.Stop()
+	stallSoon(&site.Config)
+	site.Run()
+}
 
 // enough is more bytes than all buffers between a server and a client that
 // reads nothing hold.
@@ -67,7 +76,7 @@ var wires = map[string]wire{
 	"HTTP/2":            {tls: true, http2: true},
 }
 
-// site starts a server that speaks so and drops who stalls for a second.
+// site starts a server that speaks so.
 func (w wire) site(t *testing.T, edits ...func(*config.Config)) *localtest.Site {
 	t.Helper()
 	return w.siteWith(t, local.Options{}, edits...)
@@ -75,11 +84,10 @@ func (w wire) site(t *testing.T, edits ...func(*config.Config)) *localtest.Site 
 
 func (w wire) siteWith(t *testing.T, o local.Options, edits ...func(*config.Config)) *localtest.Site {
 	t.Helper()
-	all := []func(*config.Config){stallSoon}
 	if w.tls {
-		all = append(all, localtest.WithTLS(t))
+		edits = append(edits, localtest.WithTLS(t))
 	}
-	return localtest.StartWith(t, o, append(all, edits...)...)
+	return localtest.StartWith(t, o, edits...)
 }
 
 // client returns c with connections of its own that speak so, with little room
@@ -139,6 +147,7 @@ func TestAReaderThatTakesNothingIsDropped(t *testing.T) {
 		c := site.Admin()
 		content := large()[:enough]
 		upload(t, c, content)
+		hurry(site)
 		sideBySide(t, map[string]*gate{"reads no body": nil, "reads nothing at all": newGate()}, func(t *testing.T, g *gate) {
 			defer g.Open()
 			a := begin(t, w.client(t, c, g))
@@ -220,6 +229,7 @@ func TestASlowReaderThatGoesOnIsServedWhole(t *testing.T) {
 		site := w.site(t)
 		c := site.Admin()
 		upload(t, c, large())
+		hurry(site)
 		a := begin(t, w.client(t, c, nil))
 		got := make([]byte, len(large()))
 		n, err := io.ReadFull(a.Body, got[:fast])
@@ -263,7 +273,7 @@ func dial(t *testing.T, site *localtest.Site) net.Conn {
 func TestWhoDoesNotSendARequestIsDropped(t *testing.T) {
 	t.Parallel()
 	origin := func(c *config.Config) { c.CORSOrigins = []string{"https://a.example"} }
-	plain, secure := wire{}.site(t, origin), wire{tls: true}.site(t)
+	plain, secure := wire{}.site(t, stallSoon, origin), wire{tls: true}.site(t, stallSoon)
 	type beginning struct {
 		tls   bool
 		text  string
@@ -323,6 +333,7 @@ func TestAStalledUploadGets408AndIsNotKept(t *testing.T) {
 	sideBySide(t, wires, func(t *testing.T, w wire) {
 		site := w.site(t)
 		c := w.client(t, site.Admin(), nil)
+		hurry(site)
 		sideBySide(t, map[string]int64{"known length": 1 << 20, "unknown length": -1}, func(t *testing.T, length int64) {
 			body, sender := io.Pipe()
 			defer sender.Close()
@@ -371,7 +382,9 @@ func nothingIsKept(t *testing.T, site *localtest.Site, c *localtest.Client) {
 func TestASlowUploadThatGoesOnIsKept(t *testing.T) {
 	t.Parallel()
 	sideBySide(t, wires, func(t *testing.T, w wire) {
-		c := w.client(t, w.site(t).Admin(), nil)
+		site := w.site(t)
+		c := w.client(t, site.Admin(), nil)
+		hurry(site)
 		content := large()[:25*10_000]
 		body, sender := io.Pipe()
 		go func() {
@@ -404,12 +417,14 @@ func TestASlowDiskIsNoStalledClient(t *testing.T) {
 				chaos.Script(slow, blobtest.Fault{Hold: hold})
 				return chaos
 			}})
+			c := w.client(t, site.Admin(), nil)
+			hurry(site)
 			go func() {
 				<-hold.Reached()
 				<-time.After(stall * 3 / 2)
 				hold.Release()
 			}()
-			upload(t, w.client(t, site.Admin(), nil), large()[:3<<20])
+			upload(t, c, large()[:3<<20])
 		})
 	})
 }

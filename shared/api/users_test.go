@@ -15,6 +15,7 @@ import (
 )
 
 func TestUsersAreMadeChangedAndRemoved(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	made := r.admin.JSON(http.MethodPost, "/api/users", map[string]string{
 		"username": "ada", "password": localtest.Password, "role": "guest", "display_name": "Ada Lovelace",
@@ -58,6 +59,7 @@ func TestUsersAreMadeChangedAndRemoved(t *testing.T) {
 }
 
 func TestAUserWhoOwnsFilesIsNotRemoved(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	ada := r.user("ada", auth.User)
 	ada.Put("/file/ada/a", "content")
@@ -82,6 +84,7 @@ func TestAUserWhoOwnsFilesIsNotRemoved(t *testing.T) {
 }
 
 func TestAdminsDoNotLockThemselvesOut(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	path := "/api/users/" + r.admin.ID
 	for _, body := range []string{`{"disabled":true}`, `{"role":"user"}`, `{"role":"guest","display_name":"x"}`} {
@@ -97,6 +100,7 @@ func TestAdminsDoNotLockThemselvesOut(t *testing.T) {
 }
 
 func TestUsersAreListedByName(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	want := []string{"admin"}
 	for i := range 6 {
@@ -124,6 +128,7 @@ func TestUsersAreListedByName(t *testing.T) {
 }
 
 func TestProfile(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	gus := r.user("gus", auth.Guest)
 	a := gus.JSON(http.MethodPatch, "/api/profile", map[string]string{"display_name": "Gus 🦆"}).Want(t, http.StatusOK)
@@ -141,6 +146,7 @@ func TestProfile(t *testing.T) {
 
 // A request is named alike in its header, its problem and the log.
 func TestAProblemNamesItsRequest(t *testing.T) {
+	t.Parallel()
 	r := openRig(t)
 	a := r.admin.Do(http.MethodGet, "/api/files/x", nil, "X-Request-Id", "mine").Want(t, http.StatusNotFound)
 	var p struct {

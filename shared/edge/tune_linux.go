@@ -8,8 +8,9 @@ import (
 
 // unsent is how much of what was written may wait in a socket unsent, in
 // bytes. The kernel's default is no bound: megabytes wait for a slow client,
-// who seems stalled while they drain.
-const unsent = 256 << 10
+// who seems stalled while they drain. A socket takes more when half of it is
+// sent, so that a client of HTTP/2 must take half of it in the stall time.
+const unsent = 128 << 10
 
 // tune sets TCP_NOTSENT_LOWAT on a listening socket; connections inherit it.
 func tune(_, _ string, c syscall.RawConn) error {
