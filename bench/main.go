@@ -10,8 +10,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -72,7 +75,18 @@ func run(ctx context.Context, s settings) error {
 		}
 		rows = append(rows, got...)
 	}
+	fmt.Println(machine(ctx))
 	return printRows(rows)
+}
+
+// machine tells what the figures depend on most.
+func machine(ctx context.Context) string {
+	nginx := "no nginx"
+	if binary, err := findNginx(); err == nil {
+		version, _ := exec.CommandContext(ctx, binary, "-v").CombinedOutput() // it may not say
+		nginx = strings.TrimPrefix(strings.TrimSpace(string(version)), "nginx version: ")
+	}
+	return fmt.Sprintf("%d processors, %s/%s, %s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), nginx)
 }
 
 func printRows(rows []row) error {

@@ -101,19 +101,22 @@ func startSluice(ctx context.Context, s settings, dir string) (*process, error) 
 	return nil, errors.New("sluice did not start; see " + log.Name())
 }
 
+// findNginx returns the path of an nginx.
+func findNginx() (string, error) {
+	for _, name := range []string{"nginx", ".cache/bin/nginx", "/usr/sbin/nginx"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return filepath.Abs(path)
+		}
+	}
+	return "", errors.New("nginx is missing: run tools/install-bench-tools")
+}
+
 // startNginx serves dir/www as a static file server would be set up for large
 // files: sendfile, no access log to wait for, as many workers as processors.
 func startNginx(ctx context.Context, dir string) (*process, error) {
-	binary, err := exec.LookPath("nginx")
+	binary, err := findNginx()
 	if err != nil {
-		for _, p := range []string{".cache/bin/nginx", "/usr/sbin/nginx"} {
-			if _, err := os.Stat(p); err == nil {
-				binary, _ = filepath.Abs(p)
-			}
-		}
-	}
-	if binary == "" {
-		return nil, errors.New("nginx is missing: run tools/install-bench-tools")
+		return nil, err
 	}
 	addr, err := freeAddr()
 	if err != nil {

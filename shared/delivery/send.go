@@ -140,13 +140,22 @@ func (o *sender) sendPart(part *blob.Reader, length int64) error {
 		o.count(n)
 		length -= n
 		if errors.Is(err, socket.ErrFull) {
-			err = o.socket.WaitWritable()
+			err = o.await()
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// await waits for a client that took all it could. The time to read the file
+// is not the client's.
+func (o *sender) await() error {
+	if err := o.watch.renew(); err != nil {
+		return err
+	}
+	return o.socket.WaitWritable()
 }
 
 // sendPiece sends up to length bytes of a part. A write that waits for a slow

@@ -36,7 +36,7 @@ func TestASocketHoldsLittleUnsent(t *testing.T) {
 	err = raw.Control(func(fd uintptr) {
 		unsent, failed = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT)
 	})
-	if err := errors.Join(err, failed); err != nil || unsent != 256<<10 {
-		t.Errorf("TCP_NOTSENT_LOWAT is %d, %v, want %d", unsent, err, 256<<10)
+	if err := errors.Join(err, failed); err != nil || unsent != 128<<10 {
+		t.Errorf("TCP_NOTSENT_LOWAT is %d, %v, want %d", unsent, err, 128<<10)
 	}
 }
