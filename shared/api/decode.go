@@ -125,16 +125,27 @@ type progressBody struct {
 	stall   time.Duration
 	until   time.Time // when the whole must have come; zero: no matter
 	http2   bool
+	read    time.Time // when the last Read ended; zero: there was none
+}
+
+// away is how long nobody has read, as while a disk is slow. The client's TCP
+// then tries again at growing intervals, and is silent for as long once more.
+func (b *progressBody) away() time.Duration {
+	if b.read.IsZero() {
+		return 0
+	}
+	return time.Since(b.read)
 }
 
 // Read fails with Timeout "body_stalled" when nothing came in time.
 func (b *progressBody) Read(p []byte) (int, error) {
 	deadline := b.until
 	if deadline.IsZero() {
-		deadline = time.Now().Add(b.stall)
+		deadline = time.Now().Add(b.stall + b.away())
 	}
 	_ = b.control.SetReadDeadline(deadline) // an edge without a connection has its own limits
 	n, err := b.ReadCloser.Read(p)
+	b.read = time.Now()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, fault.Wrap(err, fault.Timeout, "body_stalled", "The body stopped coming.")
 	}
