@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 )
 
@@ -33,10 +34,11 @@ func main() {
 	flag.StringVar(&s.binary, "sluice", "bin/sluice", "the binary to measure")
 	flag.StringVar(&s.only, "only", "", "large, small or slow: measure only that")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	measure := run
 	if flag.Arg(0) == ginPeer {
+		stop() // a peer ends by its signal
 		measure = func(context.Context, settings) error { return serveGin() }
 	}
 	if err := measure(ctx, s); err != nil {
