@@ -183,7 +183,7 @@ func TestWhatCannotBeRestored(t *testing.T) {
 	}
 	for name, c := range map[string][2]string{
 		"another file's version":     {second.ID, other.Version.ID},
-		"a version that never was":   {second.ID, second.ID[:25] + "0"},
+		"a version that never was":   {second.ID, "00000000000000000000000000"},
 		"no id":                      {second.ID, "x"},
 		"a version of a deleted one": {gone.ID, gone.Version.ID},
 	} {
