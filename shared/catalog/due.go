@@ -71,68 +71,97 @@ func readDue(item table.Item) (due, error) {
 	}, err
 }
 
-// Sweep removes what is due by now, at most limit items, oldest first, and
-// returns how many it did. remove deletes a blob; it must take one that is
-// already gone for removed. What fails stays due, and is named in the error,
-// but does not hold up the rest. Sweeps may overlap.
-func (c *Catalog) Sweep(ctx context.Context, limit int, remove func(ctx context.Context, key string) error) (int, error) {
-	remove = c.withManifest(remove)
-	now := c.now()
+// sweep is one round of removals.
+type sweep struct {
+	now    time.Time
+	left   int                                         // how many removals it may still do
+	hold   func(context.Context) error                 // asked before each
+	remove func(ctx context.Context, key string) error // removes a blob
+	lost   error                                       // what hold said
+}
+
+// next reports whether one more removal may be done, and counts it.
+func (s *sweep) next(ctx context.Context) bool {
+	if s.lost == nil && s.left > 0 && ctx.Err() == nil {
+		s.lost = s.hold(ctx)
+	}
+	if s.ended(ctx) {
+		return false
+	}
+	s.left--
+	return true
+}
+
+// ended reports whether nothing more is to be removed in this round.
+func (s *sweep) ended(ctx context.Context) bool {
+	return s.lost != nil || s.left <= 0 || ctx.Err() != nil
+}
+
+// Sweep removes what is due by now, at most limit items and versions of files,
+// oldest first, and returns how many it did. What is left over the next Sweep
+// goes on with. hold, which may be nil, is asked before every removal whether
+// the sweep still may; its error ends it. remove deletes a blob; it must take
+// one that is already gone for removed. What fails stays due, and is named in
+// the error, but does not hold up the rest. Sweeps may overlap.
+func (c *Catalog) Sweep(
+	ctx context.Context, limit int, hold func(context.Context) error, remove func(ctx context.Context, key string) error,
+) (int, error) {
+	if hold == nil {
+		hold = func(context.Context) error { return nil }
+	}
+	s := &sweep{now: c.now(), left: limit, hold: hold, remove: c.withManifest(remove)}
 	// The hour just past is always read again: a write whose time was taken
 	// in it may have come after the sweep, or by a slower clock.
-	last := dueHour(now) - 1
+	last := dueHour(s.now) - 1
 	began, err := c.sweptTo(ctx, last)
 	if err != nil {
 		return 0, err
 	}
 	var failures []error
-	done, swept := 0, began
-	for hour := began; hour <= dueHour(now) && done < limit && ctx.Err() == nil; hour++ {
-		n, err := c.sweepHour(ctx, hour, now, limit-done, remove)
-		if done += n; err != nil {
+	swept := began
+	for hour := began; hour <= dueHour(s.now) && !s.ended(ctx); hour++ {
+		if err := c.sweepHour(ctx, hour, s); err != nil {
 			failures = append(failures, err)
 		}
-		if len(failures) == 0 && done < limit && hour < last && ctx.Err() == nil {
+		if len(failures) == 0 && hour < last && !s.ended(ctx) {
 			swept = hour + 1
 		}
 	}
-	if swept > began {
+	if swept > began && s.lost == nil {
 		failures = append(failures, c.setSweptTo(ctx, swept))
 	}
-	return done, errors.Join(failures...)
+	return limit - s.left, errors.Join(append(failures, s.lost)...)
 }
 
 // sweepHour removes what is due in one hour's partition: what is due in the
 // present second waits for the next, since its time may not have come yet.
-func (c *Catalog) sweepHour(ctx context.Context, hour int64, now time.Time, limit int, remove func(context.Context, string) error) (int, error) {
+func (c *Catalog) sweepHour(ctx context.Context, hour int64, s *sweep) error {
 	var failures []error
-	done := 0
-	q := table.Query{PK: duePartition(hour), To: dueSecond(now), Limit: 100}
+	q := table.Query{PK: duePartition(hour), To: dueSecond(s.now), Limit: 100}
 	for {
 		page, err := c.table.Query(ctx, q)
 		if err != nil {
-			return done, err
+			return errors.Join(append(failures, err)...)
 		}
 		for _, item := range page.Items {
-			if done >= limit || ctx.Err() != nil {
-				return done, errors.Join(failures...)
+			if !s.next(ctx) {
+				return errors.Join(failures...)
 			}
 			q.From = table.Next(item.Key.SK)
-			if err := c.settle(ctx, item, remove); err != nil {
+			if err := c.settle(ctx, item, s); err != nil {
+				s.left++
 				failures = append(failures, err)
-				continue
 			}
-			done++
 		}
 		if !page.More {
-			return done, errors.Join(failures...)
+			return errors.Join(failures...)
 		}
 	}
 }
 
 // settle does what is due and then forgets it, so that a crash in between
 // leaves it due.
-func (c *Catalog) settle(ctx context.Context, item table.Item, removeBlob func(context.Context, string) error) error {
+func (c *Catalog) settle(ctx context.Context, item table.Item, s *sweep) error {
 	d, err := readDue(item)
 	if err != nil {
 		return err
@@ -147,17 +176,18 @@ func (c *Catalog) settle(ctx context.Context, item table.Item, removeBlob func(c
 	if later, err := c.postponed(ctx, d); err != nil || later {
 		return err
 	}
+	finished := true
 	switch d.Kind {
 	case dueUpload:
-		err = removeBlob(ctx, d.Blob)
+		err = s.remove(ctx, d.Blob)
 	case dueVersion:
-		err = c.removeVersion(ctx, d.File, d.Version, d.Blob, removeBlob)
+		err = c.removeVersion(ctx, d.File, d.Version, d.Blob, s.remove)
 	case dueExpiry:
 		err = c.expire(ctx, d.File)
 	case dueFile:
-		err = c.removeFile(ctx, d.File, removeBlob)
+		finished, err = c.removeFile(ctx, d.File, s)
 	}
-	if err != nil {
+	if err != nil || !finished {
 		return err
 	}
 	return c.release(ctx, d)
@@ -205,34 +235,28 @@ func (c *Catalog) expire(ctx context.Context, id string) error {
 	return c.deleteFile(ctx, f)
 }
 
-// removeFile drops every version of a deleted file, then its record.
-func (c *Catalog) removeFile(ctx context.Context, id string, removeBlob func(context.Context, string) error) error {
+// removeFile drops every version of a deleted file, then its record. It is not
+// finished where the sweep ended before: then the next one goes on.
+func (c *Catalog) removeFile(ctx context.Context, id string, s *sweep) (finished bool, err error) {
 	f, err := c.freshFile(ctx, id)
 	if fault.Is(err, fault.NotFound, "") {
-		return nil // its record goes last
+		return true, nil // its record goes last
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	prefix := versionKey(id, "")
 	for {
 		page, err := c.table.Query(ctx, table.Query{PK: prefix.PK, From: prefix.SK, To: table.After(prefix.SK), Limit: 100})
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, item := range page.Items {
-			r, err := read(item)
-			if err != nil {
-				return err
+			if !s.next(ctx) {
+				return false, nil
 			}
-			v := readVersion(r)
-			// The blob goes first here: the record is what leads to it, and
-			// nobody can reach a deleted file's versions.
-			if err := removeBlob(ctx, v.Key); err != nil {
-				return err
-			}
-			if err := c.forgetVersion(ctx, f.Owner, id, v.ID); err != nil && !fault.Is(err, fault.NotFound, "") {
-				return err
+			if err := c.removeKeptVersion(ctx, f, item, s); err != nil {
+				return false, err
 			}
 		}
 		if len(page.Items) == 0 {
@@ -242,9 +266,27 @@ func (c *Catalog) removeFile(ctx context.Context, id string, removeBlob func(con
 	err = c.table.Transact(ctx, remove(fileKey(id), table.IfExists()), count(f.Owner, Usage{Files: -1}))
 	c.files.forget(id)
 	if lost(err) {
-		return nil
+		return true, nil
 	}
-	return err
+	return err == nil, err
+}
+
+// removeKeptVersion drops a version of a deleted file. The blob goes first
+// here: the record is what leads to it, and nobody can reach a deleted file's
+// versions.
+func (c *Catalog) removeKeptVersion(ctx context.Context, f File, item table.Item, s *sweep) error {
+	r, err := read(item)
+	if err != nil {
+		return err
+	}
+	v := readVersion(r)
+	if err := s.remove(ctx, v.Key); err != nil {
+		return err
+	}
+	if err := c.forgetVersion(ctx, f.Owner, f.ID, v.ID); !fault.Is(err, fault.NotFound, "") {
+		return err
+	}
+	return nil
 }
 
 func sweptKey() table.Key { return table.Key{PK: "JANITOR", SK: "SWEPT"} }

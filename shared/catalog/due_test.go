@@ -142,7 +142,7 @@ func TestABlobThatCannotBeRemovedStaysDueAndHoldsUpNobody(t *testing.T) {
 	s.blobs.stuck = keys[0]
 	s.clock.Advance(keep)
 	for range 2 {
-		_, err := s.Sweep(t.Context(), 10, s.blobs.remove)
+		_, err := s.Sweep(t.Context(), 10, nil, s.blobs.remove)
 		if err == nil || !strings.Contains(err.Error(), "stuck") {
 			t.Errorf("a sweep that cannot remove %s: %v, want its error", keys[0], err)
 		}
@@ -161,7 +161,7 @@ func TestASweepDoesNoMoreThanItMay(t *testing.T) {
 	}
 	s.clock.Advance(8 * keep)
 	for _, want := range []int{3, 3, 1, 0} {
-		n, err := s.Sweep(t.Context(), 3, s.blobs.remove)
+		n, err := s.Sweep(t.Context(), 3, nil, s.blobs.remove)
 		if n != want || err != nil {
 			t.Errorf("a sweep of at most 3: %d, %v; want %d", n, err, want)
 		}
@@ -175,7 +175,7 @@ func TestASweepEndsWithItsContext(t *testing.T) {
 	}
 	s.clock.Advance(8 * keep)
 	ctx, cancel := context.WithCancel(t.Context())
-	n, _ := s.Sweep(ctx, 10, func(ctx context.Context, key string) error {
+	n, _ := s.Sweep(ctx, 10, nil, func(ctx context.Context, key string) error {
 		cancel()
 		return s.blobs.remove(ctx, key)
 	})
@@ -210,7 +210,7 @@ func TestAPublicationAndASweepCannotBothWin(t *testing.T) {
 	}
 	for range 2 {
 		wg.Go(func() {
-			if _, err := s.another().Sweep(t.Context(), uploads, s.blobs.remove); err != nil {
+			if _, err := s.another().Sweep(t.Context(), uploads, nil, s.blobs.remove); err != nil {
 				t.Errorf("sweep: %v", err)
 			}
 		})
@@ -232,7 +232,7 @@ func TestSweepsMayOverlap(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			if _, err := s.another().Sweep(t.Context(), 1000, s.blobs.remove); err != nil {
+			if _, err := s.another().Sweep(t.Context(), 1000, nil, s.blobs.remove); err != nil {
 				t.Errorf("sweep: %v", err)
 			}
 		})

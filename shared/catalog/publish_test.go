@@ -65,7 +65,7 @@ func TestAnUploadIsPublishedOrGivenUp(t *testing.T) {
 	if mine, err := s.AbandonUpload(t.Context(), abandoned); !mine || err != nil {
 		t.Errorf("giving up an upload: %v, %v; want it", mine, err)
 	}
-	if _, err := s.Sweep(t.Context(), 10, s.blobs.remove); err == nil {
+	if _, err := s.Sweep(t.Context(), 10, nil, s.blobs.remove); err == nil {
 		t.Error("a stuck blob was swept")
 	}
 	for name, u := range map[string]catalog.Upload{"published": published, "given up": abandoned, "claimed by the janitor": swept} {

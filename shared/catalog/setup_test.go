@@ -144,7 +144,7 @@ func (s *store) delete(f catalog.File) {
 func (s *store) sweep() {
 	s.t.Helper()
 	for {
-		n, err := s.Sweep(s.t.Context(), 10, s.blobs.remove)
+		n, err := s.Sweep(s.t.Context(), 10, nil, s.blobs.remove)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -172,6 +172,14 @@ func (s *store) wantItems(partition string, want int) {
 	}
 	if len(page.Items) != want {
 		s.t.Errorf("%s has %d items, want %d", partition, len(page.Items), want)
+	}
+}
+
+// wantUsage fails the test unless that is what the owner has.
+func (s *store) wantUsage(when string, want catalog.Usage) {
+	s.t.Helper()
+	if got, err := s.Usage(s.t.Context(), s.owner); err != nil || got != want {
+		s.t.Errorf("%s the owner has %+v, %v; want %+v", when, got, err, want)
 	}
 }
 

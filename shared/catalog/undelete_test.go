@@ -71,7 +71,7 @@ func TestWhatCannotComeBack(t *testing.T) {
 	s.delete(stuck)
 	s.blobs.stuck = stuck.Version.Key
 	s.clock.Advance(keep + 2*time.Second)
-	if _, err := s.Sweep(t.Context(), 10, s.blobs.remove); err == nil {
+	if _, err := s.Sweep(t.Context(), 10, nil, s.blobs.remove); err == nil {
 		t.Error("a stuck blob was swept")
 	}
 	_, err = s.Undelete(t.Context(), stuck.ID, "")
@@ -147,7 +147,7 @@ func TestAnUndeleteAndASweepCannotBothWin(t *testing.T) {
 		})
 	}
 	wg.Go(func() {
-		if _, err := s.another().Sweep(t.Context(), files, s.blobs.remove); err != nil {
+		if _, err := s.another().Sweep(t.Context(), files, nil, s.blobs.remove); err != nil {
 			t.Errorf("sweep: %v", err)
 		}
 	})

@@ -201,7 +201,7 @@ func TestAVersionBeingRemovedIsNotRestored(t *testing.T) {
 	s.publish("a")
 	s.clock.Advance(keep + 2*time.Second)
 	var during error
-	_, err := s.Sweep(t.Context(), 10, func(ctx context.Context, key string) error {
+	_, err := s.Sweep(t.Context(), 10, nil, func(ctx context.Context, key string) error {
 		_, during = s.another().Restore(ctx, first.ID, first.Version.ID, nil)
 		return s.blobs.remove(ctx, key)
 	})
@@ -255,7 +255,7 @@ func TestARestorationAndASweepCannotBothWin(t *testing.T) {
 		})
 	}
 	wg.Go(func() {
-		if _, err := s.another().Sweep(t.Context(), files, s.blobs.remove); err != nil {
+		if _, err := s.another().Sweep(t.Context(), files, nil, s.blobs.remove); err != nil {
 			t.Errorf("sweep: %v", err)
 		}
 	})

@@ -5,6 +5,7 @@ package janitor
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -13,8 +14,15 @@ import (
 )
 
 // batch is how many removals one round does at most, so that a long backlog
-// does not hold up a stop.
+// does not hold up a stop; the next round goes on.
 const batch = 1000
+
+// Of all servers one sweeps at a time: who holds the lease. It outlasts the
+// removal of any one blob, and one that a crash left behind runs out soon.
+const (
+	leaseName = "janitor"
+	leaseLife = time.Minute
+)
 
 // Janitor sweeps now and then.
 type Janitor struct {
@@ -40,21 +48,34 @@ func (j *Janitor) Run(ctx context.Context) {
 	}
 }
 
-// Sweep does one round and returns how many removals it did.
+// Sweep does one round, unless another server does, and returns how many
+// removals it did. Where the lease is lost on the way, it ends before the next
+// removal.
 func (j *Janitor) Sweep(ctx context.Context) int {
-	removed, err := j.Catalog.Sweep(ctx, batch, j.Blobs.Discard)
+	lease, err := j.Catalog.Lease(ctx, leaseName, leaseLife)
+	if err != nil {
+		j.failed(ctx, err)
+		return 0
+	}
+	if lease == nil {
+		return 0
+	}
+	removed, err := j.Catalog.Sweep(ctx, batch, lease.Keep, j.Blobs.Discard)
 	if j.Records != nil && ctx.Err() == nil {
 		n, recordsErr := j.Records(ctx)
 		removed += n
-		if err == nil {
-			err = recordsErr
-		}
+		err = errors.Join(err, recordsErr)
 	}
-	if err != nil && ctx.Err() == nil {
-		j.Log.ErrorContext(ctx, "sweep", "error", err)
-	}
+	j.failed(ctx, errors.Join(err, lease.Release(context.WithoutCancel(ctx))))
 	if removed > 0 {
 		j.Log.InfoContext(ctx, "sweep", "removed", removed)
 	}
 	return removed
+}
+
+// failed logs an error that is not that of a stop.
+func (j *Janitor) failed(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		j.Log.ErrorContext(ctx, "sweep", "error", err)
+	}
 }

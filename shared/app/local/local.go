@@ -95,6 +95,11 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
 	}
+	if records.alone {
+		if err := cat.BreakLeases(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
+		}
+	}
 	accounts, ring, err := openAccounts(c.Keys, cat, o.Clock)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("keys"), err)
@@ -147,6 +152,7 @@ type tables struct {
 	domain table.Driver
 	hot    table.Driver
 	sweep  func(context.Context) (int, error) // removes expired records; nil where the store does it
+	alone  bool                               // no other process can have the store open
 }
 
 // openTable opens a record store. The map is the list of those there are.
@@ -171,7 +177,7 @@ func (a *App) openBolt(u *url.URL) (tables, error) {
 		domain = a.options.Table(domain)
 	}
 	return tables{
-		domain: domain, hot: store.Table("hot"),
+		domain: domain, hot: store.Table("hot"), alone: true,
 		sweep: func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
 	}, nil
 }
