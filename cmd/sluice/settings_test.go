@@ -42,6 +42,7 @@ func TestWrongSettingIsNamed(t *testing.T) {
 		{"admin-password", secret, "A password has 8 to 256 bytes."},
 		{"admin-password", secret + "\x01", "A password has no control characters."},
 		{"public-url", "https://user:" + secret + "@x", "want an http or https URL of a host without a path"},
+		{"download-url", "https://a.example,https://user:" + secret + "@b.example", "entry 2: want an http or https URL of a host without a path"},
 		{"trusted-proxies", "10.0.0.0/33", `"10.0.0.0/33" is not an address or a network such as 10.0.0.0/8`},
 		{"cors-origins", "https://a.example,https://user:" + secret + "@b.example", "entry 2 is not an origin such as https://app.example.com"},
 		{"tls-cert", "cert.pem", "SLUICE_TLS_CERT and SLUICE_TLS_KEY belong together"},
@@ -50,6 +51,7 @@ func TestWrongSettingIsNamed(t *testing.T) {
 		{"metrics-addr", "192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: "},
 		{"log-level", "loud", `"loud" is not one of: debug, info, warn, error`},
 		{"keep", "a day", `"a day" is not a duration such as 30s or 24h`},
+		{"max-sessions", "none", `"none" is not a number from 1 to 1000`},
 		{"stall", "10ms", "10ms is too short: at least 1s"},
 		{"stop-timeout", "-1s", "-1s is too short: at least 0s"},
 	}

@@ -42,8 +42,10 @@ type Deps struct {
 	Checks         map[string]func(context.Context) error // what /readyz asks, by name
 	Stopping       func() bool                            // tells that new requests are to be refused
 	BaseURL        string                                 // what absolute URLs begin with; no slash at its end
+	DownloadURLs   []string                               // what URLs of links and sessions begin with instead, the best first
 	TrustedProxies []netip.Prefix
 	CORSOrigins    []string
+	MaxSessions    int           // that one user may have open
 	Stall          time.Duration // a client that sends nothing for so long is dropped
 }
 

@@ -106,6 +106,7 @@ func TestEveryDeclaredAnswer(t *testing.T) {
 	a.provokeByStalling()
 	a.provokeByGuessing()
 	a.provokeByStopping()
+	a.provokeBySessions()
 	missing := map[string]bool{}
 	for _, answer := range a.checker.Missing() {
 		if missing[answer.String()] = true; unprovoked[answer.String()] == "" {
@@ -359,7 +360,7 @@ func (a *answers) deleteAFileElsewhere() {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.admin.Do(http.MethodPost, "/api/files/"+id+"/sessions", nil).Want(a.t, http.StatusConflict)
+	a.admin.Do(http.MethodPost, "/api/files/"+id+"/sessions", nil).Want(a.t, http.StatusNotFound)
 }
 
 // sweepAnUploadUnderWay lets an upload last longer than it may.
@@ -419,6 +420,16 @@ func (a *answers) provokeByGuessing() {
 	change := map[string]string{"password": "another password", "old_password": "a wrong password"}
 	guest.JSON(http.MethodPatch, "/api/profile", change).Want(a.t, http.StatusTooManyRequests)
 	a.ada.JSON(http.MethodPatch, "/api/profile", change).Want(a.t, http.StatusForbidden)
+}
+
+// provokeBySessions begins more sessions than a user may have open.
+func (a *answers) provokeBySessions() {
+	path := "/api/files/" + a.file("admin", "private").id + "/sessions"
+	begin := func() int { return a.admin.Do(http.MethodPost, path, nil).StatusCode }
+	for status := begin(); status == http.StatusCreated; {
+		status = begin()
+	}
+	a.admin.Do(http.MethodPost, path, nil).Want(a.t, http.StatusTooManyRequests)
 }
 
 // provokeByStopping asks a server that is about to stop.

@@ -58,7 +58,7 @@ var rows = []row{
 	{"PATCH /api/files/:id", auth.ChangeFile, aFile, `{"content_type":"text/x-changed"}`, 200},
 	{"DELETE /api/files/:id", auth.DeleteFile, aFile, "", 204},
 	{"GET /api/files/:id/manifest", auth.ReadFile, aFile, "", 200},
-	{"POST /api/files/:id/sessions", auth.StartSession, aFile, "", 201},
+	{"POST /api/files/:id/sessions", auth.StartSession, aFile, `{}`, 201},
 	{"GET /api/sessions/:id", auth.ManageSession, aSession, "", 200},
 	{"POST /api/sessions/:id/renew", auth.ManageSession, aSession, "", 200},
 	{"DELETE /api/sessions/:id", auth.ManageSession, aSession, "", 204},
@@ -371,7 +371,7 @@ func (w *walker) session(owner string) target {
 		ID: auth.NewID(now), User: f.may.Owner, Owner: f.may.Owner, File: f.id, Version: f.version,
 		CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 	}
-	if err := w.App.Deps.Catalog.CreateSession(w.t.Context(), s); err != nil {
+	if _, err := w.App.Deps.Catalog.CreateSession(w.t.Context(), s, w.Config.MaxSessions); err != nil {
 		w.t.Fatal(err)
 	}
 	return target{name: owner + "'s session", id: s.ID, may: &auth.Object{Owner: f.may.Owner}}

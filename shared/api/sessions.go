@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/shared/auth"
+	"sluice/shared/byterange"
 	"sluice/shared/catalog"
 	"sluice/shared/contract"
 	"sluice/shared/fault"
@@ -39,12 +40,23 @@ func createSession(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
+	in, err := decodeIfSent[contract.CreateSessionRequest](s, r)
+	if err != nil {
+		return err
+	}
+	if f, err = s.atVersion(r, f, in.VersionID); err != nil {
+		return err
+	}
 	now := s.Clock()
 	session := catalog.Session{
 		ID: auth.NewID(now), User: r.identity.User.ID, Owner: f.Owner, File: f.ID, Version: f.Version.ID,
 		CreatedAt: now, ExpiresAt: now.Add(sessionLife),
 	}
-	if err := s.Catalog.CreateSession(r.Request.Context(), session); err != nil {
+	session, err = s.Catalog.CreateSession(r.Request.Context(), session, s.MaxSessions)
+	if fault.Is(err, fault.NotFound, "") {
+		return auth.Absent(r.subject(), auth.StartSession)
+	}
+	if err != nil {
 		return err
 	}
 	r.Header("Location", "/api/sessions/"+session.ID)
@@ -116,13 +128,23 @@ func (s *server) shownSession(session catalog.Session, f *catalog.File) contract
 	return contract.DownloadSession{
 		ID: session.ID, FileID: f.ID, VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
 		SHA256: hex.EncodeToString(f.Version.SHA256), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
-		Sources: []contract.Source{{
-			URL: s.external("s", s.sealSource(session), f.Name()), ExpiresAt: moment(session.ExpiresAt),
-		}},
+		Sources:   s.sources(session, f),
 		RenewURL:  s.external("api", "sessions", session.ID, "renew"),
 		ExpiresAt: moment(session.ExpiresAt),
-		Limits:    contract.SessionLimits{RenewableUntil: moment(session.CreatedAt.Add(catalog.MaxPin))},
+		Limits: contract.SessionLimits{
+			RenewableUntil: moment(session.CreatedAt.Add(catalog.MaxPin)), OpenSessions: s.MaxSessions,
+			Ranges: byterange.MaxRanges, StallSeconds: int(s.Stall.Seconds()),
+		},
 	}
+}
+
+// sources are the URLs that deliver what the session is of.
+func (s *server) sources(session catalog.Session, f *catalog.File) []contract.Source {
+	var sources []contract.Source
+	for _, url := range s.downloads("s", s.sealSource(session), f.Name()) {
+		sources = append(sources, contract.Source{URL: url, ExpiresAt: moment(session.ExpiresAt)})
+	}
+	return sources
 }
 
 // sealSource returns what a session's URL carries: the session's id and the

@@ -28,13 +28,16 @@ type shownSession struct {
 	ExpiresAt time.Time `json:"expires_at"`
 	Limits    struct {
 		RenewableUntil time.Time `json:"renewable_until"`
+		OpenSessions   int       `json:"open_sessions"`
+		Ranges         int
+		StallSeconds   int `json:"stall_seconds"`
 	}
 }
 
 func sessionOf(t *testing.T, a localtest.Answer) shownSession {
 	t.Helper()
 	var s shownSession
-	if err := json.Unmarshal(a.Body, &s); err != nil || len(s.Sources) != 1 {
+	if err := json.Unmarshal(a.Body, &s); err != nil || len(s.Sources) == 0 {
 		t.Fatalf("%s is no session: %v", a, err)
 	}
 	return s
@@ -147,6 +150,96 @@ func TestASourceThatIsNotOurs(t *testing.T) {
 			t.Errorf("%s = %s, want link_invalid", name, a)
 		}
 	}
+}
+
+// A session on a version that was replaced is for those who may read all
+// versions of the file, and pins it as one on the current version does.
+func TestASessionOnAChosenVersion(t *testing.T) {
+	r := openRig(t, func(c *config.Config) { c.Keep = time.Minute })
+	ada, eve := r.user("ada", auth.User), r.user("eve", auth.User)
+	first := ada.Put("/file/ada/a", "first", "Content-Type", "text/x-first")
+	file, version := first.Field(t, "id"), first.Field(t, "version_id")
+	current := ada.Put("/file/ada/a", "second").Field(t, "version_id")
+	ada.JSON(http.MethodPatch, "/api/files/"+file, map[string]string{"visibility": "public"}).Want(t, http.StatusOK)
+	path := "/api/files/" + file + "/sessions"
+	for name, c := range map[string]struct {
+		client  *localtest.Client
+		version string
+		want    int
+	}{
+		"the owner, the current one":  {ada, current, 201},
+		"the owner, a replaced one":   {ada, version, 201},
+		"an admin, a replaced one":    {r.admin, version, 201},
+		"another, the current one":    {eve, current, 201},
+		"another, a replaced one":     {eve, version, 404},
+		"the owner, another file's":   {ada, ada.Put("/file/ada/b", "b").Field(t, "version_id"), 404},
+		"the owner, what is no id":    {ada, "latest", 404},
+		"the owner, one there is not": {ada, auth.NewID(r.clock.Now()), 404},
+	} {
+		if a := c.client.JSON(http.MethodPost, path, map[string]string{"version_id": c.version}); a.StatusCode != c.want {
+			t.Errorf("%s = %s, want %d", name, a, c.want)
+		}
+	}
+	s := sessionOf(t, ada.JSON(http.MethodPost, path, map[string]string{"version_id": version}).Want(t, http.StatusCreated))
+	if s.VersionID != version || s.Size != 5 {
+		t.Errorf("the session is of version %s with %d bytes, want %s with 5", s.VersionID, s.Size, version)
+	}
+	r.clock.Advance(2 * time.Minute)
+	r.App.Janitor.Sweep(t.Context())
+	a := r.Anonymous().Do(http.MethodGet, r.source(s), nil).Want(t, http.StatusOK)
+	if string(a.Body) != "first" || a.Header.Get("ETag") != s.ETag || a.Header.Get("Content-Type") != "text/x-first" {
+		t.Errorf("its time over, the source has %q with ETag %s and type %s, want the session's version",
+			a.Body, a.Header.Get("ETag"), a.Header.Get("Content-Type"))
+	}
+}
+
+func TestASessionTellsWhatHoldsForIt(t *testing.T) {
+	r := openRig(t, func(c *config.Config) {
+		c.MaxSessions, c.Stall = 7, 20*time.Second
+		c.DownloadURLs = []string{"https://near.example.com", "https://far.example.com:8443"}
+	})
+	file := r.admin.Put("/file/admin/a b", "content").Field(t, "id")
+	s := beginSession(t, r.admin, file)
+	if l := s.Limits; l.OpenSessions != 7 || l.StallSeconds != 20 || l.Ranges != 16 {
+		t.Errorf("the limits are %+v, want 7 sessions, 20 seconds and 16 ranges", l)
+	}
+	if !strings.HasPrefix(s.RenewURL, r.URL+"/api/") {
+		t.Errorf("it is renewed at %s, want it under %s", s.RenewURL, r.URL)
+	}
+	if len(s.Sources) != 2 {
+		t.Fatalf("there are %d sources, want 2", len(s.Sources))
+	}
+	for i, base := range r.Config.DownloadURLs {
+		path, under := strings.CutPrefix(s.Sources[i].URL, base+"/s/")
+		if !under || !s.Sources[i].ExpiresAt.Equal(s.ExpiresAt) {
+			t.Errorf("source %d is %s until %v, want it under %s until %v", i, s.Sources[i].URL, s.Sources[i].ExpiresAt, base, s.ExpiresAt)
+		}
+		r.Anonymous().Do(http.MethodGet, "/s/"+path, nil).Want(t, http.StatusOK)
+	}
+	url := r.admin.Do(http.MethodPost, "/api/files/"+file+"/link", nil).Want(t, http.StatusCreated).Field(t, "url")
+	if !strings.HasPrefix(url, "https://near.example.com/l/") {
+		t.Errorf("a link is %s, want it under the first of the URLs", url)
+	}
+}
+
+func TestAUserHasSoManyOpenSessions(t *testing.T) {
+	r := openRig(t, func(c *config.Config) { c.MaxSessions = 2 })
+	ada := r.user("ada", auth.User)
+	file := ada.Put("/file/ada/a", "content").Field(t, "id")
+	ada.JSON(http.MethodPatch, "/api/files/"+file, map[string]string{"visibility": "public"}).Want(t, http.StatusOK)
+	path := "/api/files/" + file + "/sessions"
+	first := beginSession(t, ada, file)
+	r.clock.Advance(time.Hour)
+	ada = r.as("ada")
+	beginSession(t, ada, file)
+	a := ada.Do(http.MethodPost, path, nil).Want(t, http.StatusTooManyRequests)
+	if again := a.Header.Get("Retry-After"); a.Code() != "too_many_sessions" || again < "82700" || again > "82801" {
+		t.Errorf("a third session = %s, again after %s s; want too_many_sessions, and 23 hours", a, again)
+	}
+	beginSession(t, r.user("eve", auth.User), file)
+	ada.Do(http.MethodDelete, "/api/sessions/"+first.ID, nil).Want(t, http.StatusNoContent)
+	beginSession(t, ada, file)
+	ada.Do(http.MethodPost, path, nil).Want(t, http.StatusTooManyRequests)
 }
 
 // TestWhoHasASession asks about eve's session on ada's public file.

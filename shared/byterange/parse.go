@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// maxRanges bounds what one request may name (RFC 9110 section 17.15).
-	maxRanges = 16
+	// MaxRanges bounds what one request may name (RFC 9110 section 17.15).
+	MaxRanges = 16
 
 	// maxElements bounds ranges and empty list elements together. Section
 	// 5.6.1.2 asks for a reasonable number of empty ones, not for any number.
@@ -51,7 +51,7 @@ func Parse(lines []string, size int64) ([]Range, error) {
 		if spec = strings.Trim(spec, ows); spec == "" {
 			continue
 		}
-		if specs++; specs > maxRanges {
+		if specs++; specs > MaxRanges {
 			return nil, nil
 		}
 		r, err := parseSpec(spec, size)

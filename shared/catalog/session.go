@@ -1,7 +1,11 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"sluice/shared/auth"
@@ -23,6 +27,8 @@ type Session struct {
 	Version   string
 	CreatedAt time.Time
 	ExpiresAt time.Time // at most MaxPin after CreatedAt
+
+	place int // which of its user's places it has
 }
 
 func sessionKey(id string) table.Key { return table.Key{PK: "SESSION#" + id, SK: "SESSION"} }
@@ -33,17 +39,30 @@ func pinKey(version, session string) table.Key {
 	return table.Key{PK: "PINS#" + version, SK: session}
 }
 
-func (s Session) put() table.Op {
+// placeKey is that of one of the places that a user has for open sessions. A
+// place is taken until its session is over, and then free by itself, so that
+// they are a limit that no crash and no clock can wear out.
+func placeKey(user string, place int) table.Key {
+	return table.Key{PK: "SESSIONS#" + user, SK: fmt.Sprintf("%04d", place)}
+}
+
+func (s Session) put(tests ...table.Test) table.Op {
 	op := put(sessionKey(s.ID), table.Attrs{
 		"user": s.User, "owner": s.Owner, "file": s.File, "version": s.Version,
-		"created": millis(s.CreatedAt), "expires": millis(s.ExpiresAt),
-	})
+		"created": millis(s.CreatedAt), "expires": millis(s.ExpiresAt), "place": int64(s.place),
+	}, tests...)
 	op.ExpiresAt = s.ExpiresAt
 	return op
 }
 
-func (s Session) pin() table.Op {
-	op := put(pinKey(s.Version, s.ID), table.Attrs{"until": millis(s.ExpiresAt)})
+func (s Session) pin(tests ...table.Test) table.Op {
+	op := put(pinKey(s.Version, s.ID), table.Attrs{"until": millis(s.ExpiresAt)}, tests...)
+	op.ExpiresAt = s.ExpiresAt
+	return op
+}
+
+func (s Session) takePlace(tests ...table.Test) table.Op {
+	op := put(placeKey(s.User, s.place), table.Attrs{"session": s.ID}, tests...)
 	op.ExpiresAt = s.ExpiresAt
 	return op
 }
@@ -52,24 +71,109 @@ func readSession(item table.Item) (Session, error) {
 	r, err := read(item)
 	return Session{
 		ID: item.Key.PK[len("SESSION#"):], User: r.str("user"), Owner: r.str("owner"), File: r.str("file"),
-		Version: r.str("version"), CreatedAt: r.time("created"), ExpiresAt: r.time("expires"),
+		Version: r.str("version"), CreatedAt: r.time("created"), ExpiresAt: r.time("expires"), place: int(r.num("place")),
 	}, err
 }
 
-// CreateSession records s, a session on the version that is current. The pin
-// comes first, on condition that the version is still current and so not yet
-// due; a crash after it leaves a pin that ends by itself.
-func (c *Catalog) CreateSession(ctx context.Context, s Session) error {
-	err := c.table.Transact(ctx,
-		check(fileKey(s.File), table.IfEqual("version", s.Version), table.IfEqual("deleted", int64(0))), s.pin())
-	if lost(err) {
-		return fault.New(fault.Conflict, "contended", "The file has changed meanwhile; try again.")
+// CreateSession records s, a session on a version of a file that is there: the
+// current one, or one that was replaced and that nobody is removing yet. most
+// is how many open sessions s.User may have; one more fails with
+// TooManyRequests "too_many_sessions", a version that there is not with
+// NotFound.
+//
+// The pin comes first; a crash after it leaves a pin that ends by itself.
+func (c *Catalog) CreateSession(ctx context.Context, s Session, most int) (Session, error) {
+	if _, err := c.freePlace(ctx, s.User, most); err != nil {
+		return s, err
 	}
+	if err := c.pinVersion(ctx, s); err != nil {
+		return s, err
+	}
+	opened, err := c.openSession(ctx, s, most)
 	if err != nil {
-		return err
+		_, undo := c.table.Apply(context.WithoutCancel(ctx), remove(pinKey(s.Version, s.ID)))
+		err = errors.Join(err, undo)
 	}
-	_, err = c.hot.Apply(ctx, s.put())
-	return err
+	return opened, err
+}
+
+// pinVersion pins on condition that the version is current, and so not yet
+// due, or that its removal is still open: the janitor, who claims it first,
+// then finds the pin.
+func (c *Catalog) pinVersion(ctx context.Context, s Session) error {
+	there := check(fileKey(s.File), table.IfEqual("version", s.Version), table.IfEqual("deleted", int64(0)))
+	for range attempts {
+		err := c.table.Transact(ctx, there, s.pin())
+		if !lost(err) {
+			return err
+		}
+		f, err := c.freshFile(ctx, s.File)
+		if err == nil && c.gone(f) {
+			err = notFound("file")
+		}
+		if err != nil {
+			return err
+		}
+		if f.Version.ID == s.Version {
+			continue
+		}
+		v, err := c.version(ctx, s.File, s.Version)
+		if err != nil {
+			return err
+		}
+		err = c.table.Transact(ctx, check(v.due(s.File).key(), table.IfEqual("state", dueOpen)),
+			check(fileKey(s.File), table.IfEqual("deleted", int64(0))), s.pin())
+		if !lost(err) {
+			return err
+		}
+		if claimed, err := c.claimed(ctx, v.due(s.File)); err != nil || claimed {
+			return cmp.Or(err, notFound("version"))
+		}
+	}
+	return contended()
+}
+
+// openSession writes the session's record and takes a place for it.
+func (c *Catalog) openSession(ctx context.Context, s Session, most int) (Session, error) {
+	for range most + attempts {
+		place, err := c.freePlace(ctx, s.User, most)
+		if err != nil {
+			return s, err
+		}
+		s.place = place
+		err = c.hot.Transact(ctx, s.takePlace(table.IfAbsent()), s.put(table.IfAbsent()))
+		if !lost(err) {
+			return s, err
+		}
+	}
+	return s, contended()
+}
+
+// freePlace returns a place that the user has free. Which one is left to
+// chance, so that sessions begun at once seldom want the same.
+func (c *Catalog) freePlace(ctx context.Context, user string, most int) (int, error) {
+	page, err := c.hot.Query(ctx, table.Query{PK: placeKey(user, 0).PK, Limit: table.MaxQuery})
+	if err != nil {
+		return 0, err
+	}
+	taken := map[string]bool{}
+	first := c.now().Add(MaxPin)
+	for _, item := range page.Items {
+		taken[item.Key.SK] = true
+		if item.ExpiresAt.Before(first) {
+			first = item.ExpiresAt
+		}
+	}
+	if len(taken) >= most {
+		return 0, fault.Newf(fault.TooManyRequests, "too_many_sessions",
+			"You have %d open download sessions, as many as are allowed: end one, or wait for one to be over.", len(taken)).
+			WithRetryAfter(first.Sub(c.now()))
+	}
+	for place := rand.N(most); ; place = (place + 1) % most {
+		if !taken[placeKey(user, place).SK] {
+			return place, nil
+		}
+	}
 }
 
 // Session returns the session with that id, or NotFound: one that is over or
@@ -110,11 +214,9 @@ func (c *Catalog) RenewSession(ctx context.Context, id string, until time.Time) 
 		return s, nil
 	}
 	s.ExpiresAt = until
-	pin, renewed := s.pin(), s.put()
-	pin.If, renewed.If = []table.Test{table.IfExists()}, []table.Test{table.IfExists()}
-	_, err = c.table.Apply(ctx, pin)
+	_, err = c.table.Apply(ctx, s.pin(table.IfExists()))
 	if err == nil {
-		_, err = c.hot.Apply(ctx, renewed)
+		err = c.hot.Transact(ctx, s.put(table.IfExists()), s.takePlace(table.IfEqual("session", s.ID)))
 	}
 	c.sessions.forget(id)
 	if lost(err) {
@@ -125,7 +227,10 @@ func (c *Catalog) RenewSession(ctx context.Context, id string, until time.Time) 
 
 // EndSession ends a session and lets go of the version it pinned.
 func (c *Catalog) EndSession(ctx context.Context, s Session) error {
-	_, err := c.hot.Apply(ctx, remove(sessionKey(s.ID)))
+	err := c.hot.Transact(ctx, remove(sessionKey(s.ID)), remove(placeKey(s.User, s.place), table.IfEqual("session", s.ID)))
+	if lost(err) {
+		_, err = c.hot.Apply(ctx, remove(sessionKey(s.ID))) // it was ended before, or has no place
+	}
 	c.sessions.forget(s.ID)
 	if err != nil {
 		return err

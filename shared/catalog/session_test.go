@@ -1,6 +1,12 @@
 package catalog_test
 
 import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -8,6 +14,9 @@ import (
 	"sluice/shared/catalog"
 	"sluice/shared/fault"
 )
+
+// sessions is how many open sessions a user may have here.
+const sessions = 10
 
 // session begins a download session on f's version, of that life.
 func (s *store) session(f catalog.File, life time.Duration) (catalog.Session, error) {
@@ -17,7 +26,7 @@ func (s *store) session(f catalog.File, life time.Duration) (catalog.Session, er
 		ID: auth.NewID(now), User: s.owner, Owner: s.owner, File: f.ID, Version: f.Version.ID,
 		CreatedAt: now, ExpiresAt: now.Add(life),
 	}
-	return session, s.CreateSession(s.t.Context(), session)
+	return s.CreateSession(s.t.Context(), session, sessions)
 }
 
 func (s *store) mustSession(f catalog.File, life time.Duration) catalog.Session {
@@ -105,14 +114,145 @@ func TestRenewingASession(t *testing.T) {
 	s.wantBlobs("over")
 }
 
-// A session on what is no longer current would come too late to pin it.
-func TestASessionIsOnTheCurrentVersion(t *testing.T) {
+func TestASessionPinsAVersionThatWasReplacedBefore(t *testing.T) {
 	s := open(t)
 	first := s.publish("a")
 	second := s.publish("a")
-	_, err := s.session(first, keep)
-	wantFault(t, "a session on a replaced version", err, fault.Conflict, "contended")
+	s.mustSession(first, 3*keep)
+	s.clock.Advance(keep + 2*time.Second)
+	s.sweep()
+	s.wantBlobs("its own time over", first.Version.Key, second.Version.Key)
+	s.clock.Advance(2 * keep)
+	s.sweep()
+	s.wantBlobs("the session over", second.Version.Key)
+}
+
+func TestWhatNoSessionCanPin(t *testing.T) {
+	s := open(t)
+	first := s.publish("a")
+	second := s.publish("a")
+	s.clock.Advance(keep + time.Second)
+	s.blobs.stuck = first.Version.Key
+	_, err := s.Sweep(t.Context(), 10, nil, func(ctx context.Context, key string) error {
+		_, err := s.session(first, keep)
+		wantFault(t, "a session on a version that is going", err, fault.NotFound, "not_found")
+		return s.blobs.remove(ctx, key)
+	})
+	if err == nil {
+		t.Error("the sweep removed a blob that is stuck")
+	}
 	s.delete(second)
 	_, err = s.session(second, keep)
-	wantFault(t, "a session on a deleted file", err, fault.Conflict, "contended")
+	wantFault(t, "a session on a deleted file", err, fault.NotFound, "not_found")
+	unknown := second
+	unknown.Version.ID = auth.NewID(s.clock.Now())
+	_, err = s.session(unknown, keep)
+	wantFault(t, "a session on a version that never was", err, fault.NotFound, "not_found")
+	s.wantItems("PINS#"+first.Version.ID, 0)
+	s.wantItems("PINS#"+second.Version.ID, 0)
+	s.wantItems("SESSIONS#"+s.owner, 0)
+}
+
+// Whichever comes first, a session or the removal: what a session was begun on
+// stays.
+func TestASessionAndASweepCannotBothWin(t *testing.T) {
+	s := open(t)
+	const files = 60
+	var replaced []catalog.File
+	for i := range files {
+		replaced = append(replaced, s.publish(strconv.Itoa(i)))
+		s.publish(strconv.Itoa(i))
+	}
+	s.clock.Advance(keep + time.Second)
+	pinned := make([]bool, files)
+	var wg sync.WaitGroup
+	for i, f := range replaced {
+		wg.Go(func() {
+			now := s.clock.Now()
+			_, err := s.another().CreateSession(t.Context(), catalog.Session{
+				ID: auth.NewID(now), User: s.owner, Owner: s.owner, File: f.ID, Version: f.Version.ID, CreatedAt: now, ExpiresAt: now.Add(keep),
+			}, files)
+			pinned[i] = err == nil
+			if err != nil && !fault.Is(err, fault.NotFound, "") {
+				t.Errorf("begin a session: %v, want it there or gone", err)
+			}
+		})
+	}
+	wg.Go(func() {
+		if _, err := s.another().Sweep(t.Context(), files, nil, s.blobs.remove); err != nil {
+			t.Errorf("sweep: %v", err)
+		}
+	})
+	wg.Wait()
+	left := s.blobs.keys()
+	for i, f := range replaced {
+		if pinned[i] && !slices.Contains(left, f.Version.Key) {
+			t.Errorf("file %d has a session, and its blob is gone", i)
+		}
+	}
+}
+
+func TestAUserHasSoManySessionsAndNoMore(t *testing.T) {
+	s := open(t)
+	f := s.publish("a")
+	var last catalog.Session
+	for range sessions {
+		last = s.mustSession(f, keep)
+		s.clock.Advance(time.Second)
+	}
+	full := func(when string, want time.Duration) {
+		t.Helper()
+		_, err := s.session(f, keep)
+		wantFault(t, when, err, fault.TooManyRequests, "too_many_sessions")
+		if refused, ok := errors.AsType[*fault.Error](err); ok && refused.RetryAfter != want {
+			t.Errorf("%s: come back after %v, want %v", when, refused.RetryAfter, want)
+		}
+	}
+	full("one more", keep-sessions*time.Second)
+	s.wantItems("PINS#"+f.Version.ID, sessions)
+	if _, err := s.RenewSession(t.Context(), last.ID, s.clock.Now().Add(keep)); err != nil {
+		t.Fatal(err)
+	}
+	full("one more after a renewal", keep-sessions*time.Second)
+	for range 2 { // to end it twice frees one place
+		if err := s.EndSession(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mustSession(f, keep)
+	full("one more after one was ended", keep-sessions*time.Second)
+	s.clock.Advance(keep - sessions*time.Second)
+	s.mustSession(f, keep)
+	full("one more after the first was over", time.Second)
+	s.clock.Advance(8 * keep)
+	for range sessions {
+		s.mustSession(f, keep)
+	}
+}
+
+func TestOfManySessionsBegunAtOnceSoManyAreAllowed(t *testing.T) {
+	s := open(t)
+	f := s.publish("a")
+	servers := []*catalog.Catalog{s.another(), s.another()}
+	var begun atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			now := s.clock.Now()
+			_, err := servers[i%2].CreateSession(t.Context(), catalog.Session{
+				ID: auth.NewID(now), User: s.owner, Owner: s.owner, File: f.ID, Version: f.Version.ID, CreatedAt: now, ExpiresAt: now.Add(keep),
+			}, sessions)
+			switch {
+			case err == nil:
+				begun.Add(1)
+			case !fault.Is(err, fault.TooManyRequests, "too_many_sessions"):
+				t.Errorf("begin a session: %v, want too_many_sessions", err)
+			}
+		})
+	}
+	wg.Wait()
+	if begun.Load() != sessions {
+		t.Errorf("%d of 60 sessions were begun, want %d", begun.Load(), sessions)
+	}
+	s.wantItems("PINS#"+f.Version.ID, sessions)
 }

@@ -25,6 +25,7 @@ type Config struct {
 	Keys           *url.URL       // where the signing keys are: file:///file
 	AdminPassword  Secret         // of the first admin; made up and printed where empty
 	PublicURL      *url.URL       // how clients reach the server; nil: by the address bound
+	DownloadURLs   []string       // what the URLs of links and sessions begin with, the best first; none: the public URL
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	CORSOrigins    []string       // origins whose pages may call the API
 	TLSCert        string         // PEM file; with TLSKey turns on HTTPS and HTTP/2
@@ -32,6 +33,7 @@ type Config struct {
 	MetricsAddr    string         // host:port of /metrics; empty: none
 	LogLevel       slog.Level     // the least level logged
 	Keep           time.Duration  // how long a replaced or deleted version is kept
+	MaxSessions    int            // open download sessions of one user
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
 }
@@ -59,6 +61,7 @@ func settings() []setting {
 		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, "file") }},
 		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = NewSecret(v); return nil }},
 		{"public-url", "", "`URL` under which clients reach this server", func(c *Config, v string) error { return parsePublicURL(&c.PublicURL, v) }},
+		{"download-url", "", "comma-separated `URLs` under which downloads reach this server, the best first (default: the public URL)", func(c *Config, v string) error { return parseDownloadURLs(&c.DownloadURLs, v) }},
 		{"trusted-proxies", "", "comma-separated `addresses` or networks of proxies whose X-Forwarded-For is believed", func(c *Config, v string) error { return parsePrefixes(&c.TrustedProxies, v) }},
 		{"cors-origins", "", "comma-separated `origins` whose pages may call the API, such as https://app.example.com", func(c *Config, v string) error { return parseOrigins(&c.CORSOrigins, v) }},
 		{"tls-cert", "", "PEM `file` with the certificate chain; turns on HTTPS and HTTP/2", func(c *Config, v string) error { c.TLSCert = v; return nil }},
@@ -66,6 +69,7 @@ func settings() []setting {
 		{"metrics-addr", "", "`host:port` to serve Prometheus metrics on, at /metrics (default: not served)", func(c *Config, v string) error { return parseAddr(&c.MetricsAddr, v, true) }},
 		{"log-level", "info", "least `level` logged: debug, info, warn or error", func(c *Config, v string) error { return parseLevel(&c.LogLevel, v) }},
 		{"keep", "24h", "`duration` for which a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
+		{"max-sessions", "100", "`number` of download sessions that one user may have open, at most 1000", func(c *Config, v string) error { return parseNumber(&c.MaxSessions, v, 1, 1000) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
 		{"stop-timeout", "30s", "`duration` for which running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},
 	}

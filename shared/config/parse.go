@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -69,6 +70,26 @@ func parsePublicURL(to **url.URL, v string) error {
 		return errors.New("want an http or https URL of a host without a path, such as https://files.example.com")
 	}
 	*to = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	return nil
+}
+
+func parseDownloadURLs(to *[]string, v string) error {
+	for i, item := range list(v) {
+		var u *url.URL
+		if err := parsePublicURL(&u, item); err != nil {
+			return fmt.Errorf("entry %d: %w", i+1, err)
+		}
+		*to = append(*to, u.String())
+	}
+	return nil
+}
+
+func parseNumber(to *int, v string, least, most int) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("%q is not a number from %d to %d", v, least, most)
+	}
+	*to = n
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,6 +30,8 @@ func TestValues(t *testing.T) {
 	keys := field(func(c config.Config) string { return c.Keys.Path })
 	password := field(func(c config.Config) string { return c.AdminPassword.Reveal() })
 	public := field(func(c config.Config) string { return fmt.Sprint(c.PublicURL) })
+	downloads := field(func(c config.Config) string { return fmt.Sprint(c.DownloadURLs) })
+	sessions := field(func(c config.Config) string { return strconv.Itoa(c.MaxSessions) })
 	proxies := field(func(c config.Config) string { return fmt.Sprint(c.TrustedProxies) })
 	origins := field(func(c config.Config) string { return fmt.Sprintf("%q", c.CORSOrigins) })
 	level := field(func(c config.Config) string { return c.LogLevel.String() })
@@ -117,6 +120,11 @@ func TestValues(t *testing.T) {
 		{"cors-origins", "https://a.example,https://me:pw@b.example", origins, refused + "entry 2 is not an origin"},
 		{"cors-origins", "null", origins, refused + "entry 1 is not an origin"},
 
+		{"download-url", "", downloads, "[]"},
+		{"download-url", "https://near.example.com/, http://far.example.com:81", downloads, "[https://near.example.com http://far.example.com:81]"},
+		{"download-url", "https://near.example.com,far.example.com", downloads, refused + "entry 2: want an http or https URL of a host without a path"},
+		{"download-url", "https://me:pw@near.example.com", downloads, refused + "entry 1: want an http or https URL"},
+
 		{"log-level", "debug", level, "DEBUG"},
 		{"log-level", "WARN", level, "WARN"},
 		{"log-level", "error", level, "ERROR"},
@@ -129,6 +137,11 @@ func TestValues(t *testing.T) {
 		{"keep", "7d", keep, refused + `"7d" is not a duration such as 30s or 24h`},
 		{"keep", "60", keep, refused + `"60" is not a duration`},
 		{"keep", "-1s", keep, refused + "-1s is too short: at least 0s"},
+		{"max-sessions", "1", sessions, "1"},
+		{"max-sessions", "1000", sessions, "1000"},
+		{"max-sessions", "0", sessions, refused + `"0" is not a number from 1 to 1000`},
+		{"max-sessions", "1001", sessions, refused + `"1001" is not a number from 1 to 1000`},
+		{"max-sessions", "many", sessions, refused + `"many" is not a number`},
 		{"stall", "1s", stall, "1s"},
 		{"stall", "999ms", stall, refused + "999ms is too short: at least 1s"},
 		{"stop-timeout", "0s", stop, "0s"},

@@ -236,6 +236,12 @@ type Chunk struct {
 	SHA256 string `json:"sha256"`
 }
 
+// CreateSessionRequest defines model for CreateSessionRequest.
+type CreateSessionRequest struct {
+	// VersionID A ULID.
+	VersionID ID `json:"version_id,omitempty,omitzero"`
+}
+
 // CreateUploadRequest defines model for CreateUploadRequest.
 type CreateUploadRequest struct {
 	// ContentType A media type (RFC 9110 §8.3.1).
@@ -338,7 +344,9 @@ type DownloadSession struct {
 	FileID ID `json:"file_id"`
 
 	// ID A ULID.
-	ID     ID            `json:"id"`
+	ID ID `json:"id"`
+
+	// Limits What holds for this session and its sources.
 	Limits SessionLimits `json:"limits"`
 
 	// RenewURL Where to renew the session, with a token.
@@ -350,7 +358,7 @@ type DownloadSession struct {
 	// Size Bytes.
 	Size int64 `json:"size"`
 
-	// Sources Where the bytes are, the best first.
+	// Sources Where the bytes are, the best first. Each has all of them.
 	Sources []Source `json:"sources"`
 
 	// VersionID A ULID.
@@ -617,10 +625,19 @@ type RestoreRequest struct {
 // Role A guest reads what is public, a user has their own files, an admin has all.
 type Role string
 
-// SessionLimits defines model for SessionLimits.
+// SessionLimits What holds for this session and its sources.
 type SessionLimits struct {
+	// OpenSessions How many sessions one user may have open.
+	OpenSessions int `json:"open_sessions"`
+
+	// Ranges How many ranges one request may ask for; with more it gets the whole.
+	Ranges int `json:"ranges"`
+
 	// RenewableUntil No renewal reaches further than this.
 	RenewableUntil time.Time `json:"renewable_until"`
+
+	// StallSeconds A download without progress for so long is dropped.
+	StallSeconds int `json:"stall_seconds"`
 }
 
 // Source defines model for Source.
@@ -1287,6 +1304,9 @@ type CreateLinkJSONRequestBody = LinkRequest
 
 // RestoreFileJSONRequestBody defines body for RestoreFile for application/json ContentType.
 type RestoreFileJSONRequestBody = RestoreRequest
+
+// CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
+type CreateSessionJSONRequestBody = CreateSessionRequest
 
 // UndeleteFileJSONRequestBody defines body for UndeleteFile for application/json ContentType.
 type UndeleteFileJSONRequestBody = UndeleteRequest

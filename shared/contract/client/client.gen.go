@@ -248,13 +248,29 @@ type ClientInterface interface {
 	// Corresponds with POST /api/files/{id}/restore (the `RestoreFile` operationId).
 	RestoreFile(ctx context.Context, id FileID, params *RestoreFileParams, body RestoreFileJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateSession Begin a download session
+	// CreateSessionWithBody Begin a download session
 	//
-	// Pins the current version: until the session is over, its bytes stay, also when the file is
-	// replaced or deleted. The URLs in `sources` deliver it without a token.
+	// Pins a version: until the session is over, its bytes stay, also when the file is replaced or
+	// deleted. Without `version_id` it is the current one; one that was replaced is for the owner and
+	// admins. The URLs in `sources` deliver it without a token. A user may have so many open sessions
+	// as `limits` tells; one more answers 429 `too_many_sessions` until one is ended or over.
+	//
+	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/files/{id}/sessions (the `CreateSession` operationId).
-	CreateSession(ctx context.Context, id FileID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateSessionWithBody(ctx context.Context, id FileID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSession Begin a download session
+	//
+	// Pins a version: until the session is over, its bytes stay, also when the file is replaced or
+	// deleted. Without `version_id` it is the current one; one that was replaced is for the owner and
+	// admins. The URLs in `sources` deliver it without a token. A user may have so many open sessions
+	// as `limits` tells; one more answers 429 `too_many_sessions` until one is ended or over.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/files/{id}/sessions (the `CreateSession` operationId).
+	CreateSession(ctx context.Context, id FileID, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UndeleteFileWithBody Bring a deleted file back
 	//
@@ -914,14 +930,40 @@ func (c *Client) RestoreFile(ctx context.Context, id FileID, params *RestoreFile
 	return c.Client.Do(req)
 }
 
-// CreateSession Begin a download session
+// CreateSessionWithBody Begin a download session
 //
-// Pins the current version: until the session is over, its bytes stay, also when the file is
-// replaced or deleted. The URLs in `sources` deliver it without a token.
+// Pins a version: until the session is over, its bytes stay, also when the file is replaced or
+// deleted. Without `version_id` it is the current one; one that was replaced is for the owner and
+// admins. The URLs in `sources` deliver it without a token. A user may have so many open sessions
+// as `limits` tells; one more answers 429 `too_many_sessions` until one is ended or over.
+//
+// Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/files/{id}/sessions (the `CreateSession` operationId).
-func (c *Client) CreateSession(ctx context.Context, id FileID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateSessionRequest(c.Server, id)
+func (c *Client) CreateSessionWithBody(ctx context.Context, id FileID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSession Begin a download session
+//
+// Pins a version: until the session is over, its bytes stay, also when the file is replaced or
+// deleted. Without `version_id` it is the current one; one that was replaced is for the owner and
+// admins. The URLs in `sources` deliver it without a token. A user may have so many open sessions
+// as `limits` tells; one more answers 429 `too_many_sessions` until one is ended or over.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/files/{id}/sessions (the `CreateSession` operationId).
+func (c *Client) CreateSession(ctx context.Context, id FileID, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2563,8 +2605,19 @@ func NewRestoreFileRequestWithBody(server string, id FileID, params *RestoreFile
 	return req, nil
 }
 
-// NewCreateSessionRequest constructs an http.Request for the CreateSession method
-func NewCreateSessionRequest(server string, id FileID) (*http.Request, error) {
+// NewCreateSessionRequest calls the generic CreateSession builder with application/json body
+func NewCreateSessionRequest(server string, id FileID, body CreateSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSessionRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewCreateSessionRequestWithBody constructs an http.Request for the CreateSession method, with any body, and a specified content type
+func NewCreateSessionRequestWithBody(server string, id FileID, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2589,10 +2642,12 @@ func NewCreateSessionRequest(server string, id FileID) (*http.Request, error) {
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
