@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"sluice/shared/auth"
-	"sluice/shared/byterange"
 	"sluice/shared/catalog"
 	"sluice/shared/contract"
 	"sluice/shared/fault"
@@ -227,14 +226,7 @@ func (s *server) delete(r *request, f *catalog.File) error {
 // precondition evaluates If-Match and its kin before a change (RFC 9110
 // §13.1). f is nil where no file is there.
 func precondition(r *request, f *catalog.File) error {
-	var rep *byterange.Representation
-	if f != nil {
-		rep = &byterange.Representation{ETag: f.Version.ETag, LastModified: f.Version.ModifiedAt, Size: f.Version.Size}
-	}
-	if byterange.Precondition(r.Request.Header, rep) {
-		return nil
-	}
-	return fault.New(fault.PreconditionFailed, "precondition_failed", "The file is not what the condition asks for.")
+	return catalog.ConditionOf(r.Request.Header).Check(f)
 }
 
 // filePath returns the path of a /file/ route.

@@ -23,7 +23,11 @@ func uploadRoutes() []route {
 	}
 }
 
-// createUpload begins an upload in parts among the caller's files.
+// maxCondition is the longest condition that is kept with an upload, in bytes.
+const maxCondition = 2048
+
+// createUpload begins an upload in parts among the caller's files, or among
+// those of an owner that is named.
 func createUpload(s *server, r *request) error {
 	owner := r.identity.User.ID
 	if err := auth.May(r.subject(), auth.WriteFile, auth.Object{Owner: owner}); err != nil {
@@ -33,9 +37,17 @@ func createUpload(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
+	if in.Owner != "" {
+		if owner, err = s.owner(r, in.Owner, auth.WriteFile); err != nil {
+			return err
+		}
+	}
 	begin := upload.Multipart{
-		Owner: owner, By: owner, Path: in.Path, Size: -1, PartSize: in.PartSize,
-		ContentType: cmp.Or(in.ContentType, defaultContentType),
+		Owner: owner, By: r.identity.User.ID, Path: in.Path, Size: -1, PartSize: in.PartSize,
+		ContentType: cmp.Or(in.ContentType, defaultContentType), Condition: catalog.ConditionOf(r.Request.Header),
+	}
+	if begin.Condition.Size() > maxCondition {
+		return fault.InvalidField("If-Match", "The conditions have over %d bytes.", maxCondition)
 	}
 	if in.Size != nil {
 		begin.Size = *in.Size

@@ -37,7 +37,19 @@ func (a *answers) provokeByUploads() {
 	hold.Release()
 	p.complete().Want(a.t, http.StatusOK)
 	a.admin.Do(http.MethodDelete, "/api/uploads/"+p.id, nil).Want(a.t, http.StatusConflict)
+	a.provokeByGuards()
 	a.provokeByPartStores()
+}
+
+// provokeByGuards begins uploads that may not be begun or not be completed.
+func (a *answers) provokeByGuards() {
+	a.admin.JSON(http.MethodPost, "/api/files", map[string]any{"path": "x", "owner": "nobody"}).Want(a.t, http.StatusNotFound)
+	path := a.newName()
+	p := a.guarded(a.admin, path, "If-None-Match", "*")
+	a.admin.Put("/file/admin/"+path, "x")
+	p.complete().Want(a.t, http.StatusPreconditionFailed)
+	body := strings.NewReader(`{"path":"` + path + `"}`)
+	a.admin.Do(http.MethodPost, "/api/files", body, "Content-Type", "application/json", "If-None-Match", "*").Want(a.t, http.StatusPreconditionFailed)
 }
 
 // partedOperations are those that need an upload while the store fails.

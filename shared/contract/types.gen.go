@@ -247,6 +247,9 @@ type CreateUploadRequest struct {
 	// ContentType A media type (RFC 9110 §8.3.1).
 	ContentType MediaType `json:"content_type,omitempty,omitzero"`
 
+	// Owner The username of the owner; you without it.
+	Owner string `json:"owner,omitempty,omitzero"`
+
 	// PartSize Bytes; a multiple of 8 MiB, at most 5 GiB.
 	PartSize int64 `json:"part_size,omitempty,omitzero"`
 
@@ -1011,6 +1014,18 @@ type ListFilesParams struct {
 
 	// Limit The most entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateUploadParams defines parameters for CreateUpload.
+type CreateUploadParams struct {
+	// IfMatch Go on only if the file's ETag is one of these, or for `*` if there is a file (RFC 9110 §13.1.1).
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch Go on only if the file's ETag is none of these, or for `*` if there is no file (RFC 9110 §13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// IfUnmodifiedSince Answer 412 if the file changed after this date (RFC 9110 §13.1.4).
+	IfUnmodifiedSince *IfUnmodifiedSince `json:"If-Unmodified-Since,omitempty"`
 }
 
 // DeleteFileParams defines parameters for DeleteFile.

@@ -25,9 +25,15 @@ const patience = 2 * time.Second
 // It fails with Unprocessable "parts_missing" while parts are missing, which
 // leaves the upload open, with Unprocessable "digest_mismatch" where the bytes
 // are not what was announced, which ends it, and with Conflict
-// "upload_not_open" for an upload that was aborted.
+// "upload_not_open" for an upload that was aborted. Where its condition does
+// not hold, or whoever began it may no longer write there, it fails with
+// PreconditionFailed "precondition_failed" and Forbidden "forbidden": that
+// leaves it open, unless things changed while it was being verified.
 func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Multipart, error) {
 	if m.State == catalog.UploadOpen {
+		if err := s.checkBegun(ctx, m); err != nil {
+			return m, err
+		}
 		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
 		if err == nil {
 			err = checkParts(m, parts)
@@ -62,10 +68,21 @@ func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Mu
 
 // failure is the error that ended an upload.
 func failure(problem string) error {
-	if problem == "digest_mismatch" {
+	switch problem {
+	case "digest_mismatch":
 		return mismatch()
+	case "precondition_failed":
+		return fault.New(fault.PreconditionFailed, problem, "The file was not what the condition asks for; nothing was kept.")
+	case "forbidden":
+		return fault.New(fault.Forbidden, problem, "Who began the upload may no longer write there; nothing was kept.")
 	}
 	return fault.New(fault.Unprocessable, problem, "The upload is not what was announced; nothing was kept.")
+}
+
+// refusal returns the fault of a publication that will never be allowed.
+func refusal(err error) (*fault.Error, bool) {
+	f, ok := errors.AsType[*fault.Error](err)
+	return f, ok && (f.Kind == fault.PreconditionFailed || f.Kind == fault.Forbidden)
 }
 
 func mismatch() error {
@@ -133,9 +150,12 @@ func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 			return ended(err)
 		}
 	}
-	_, _, err = s.Catalog.Publish(ctx, m.Upload, catalog.Content{
+	_, _, err = s.publish(ctx, m.Upload, catalog.Content{
 		Size: size, SHA256: sums.SHA256(), ContentType: m.ContentType, By: m.By,
-	}, nil)
+	}, m.Condition.Check)
+	if f, refused := refusal(err); refused {
+		return s.giveUp(ctx, m, f.Code)
+	}
 	return ended(err)
 }
 

@@ -26,15 +26,19 @@ type Multipart struct {
 	Path        string // checked by CheckPath
 	By          string // the id of the user who begins it
 	ContentType string
-	Size        int64  // announced; -1 where unknown
-	SHA256      []byte // announced, or nil
-	PartSize    int64  // 0: we choose
+	Size        int64             // announced; -1 where unknown
+	SHA256      []byte            // announced, or nil
+	PartSize    int64             // 0: we choose
+	Condition   catalog.Condition // on the file at the path, now and when it is published
 }
 
 // Begin starts an upload in parts, which may take a week.
 func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, error) {
 	partSize, err := choosePartSize(b.Size, b.PartSize)
 	if err != nil {
+		return catalog.Multipart{}, err
+	}
+	if err := s.checkCondition(ctx, b.Owner, b.Path, b.Condition); err != nil {
 		return catalog.Multipart{}, err
 	}
 	now := s.Clock()
@@ -47,6 +51,7 @@ func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, er
 	}
 	m := catalog.Multipart{
 		Upload: u, By: b.By, ContentType: b.ContentType, Size: b.Size, SHA256: b.SHA256, PartSize: partSize,
+		Condition: b.Condition,
 	}
 	m.Store, err = s.Blobs.CreateMultipart(ctx, u.Key(), partSize)
 	if err == nil {

@@ -62,7 +62,7 @@ func (s *Service) Put(ctx context.Context, p Put, body io.Reader) (f catalog.Fil
 	}
 	content, err := s.receive(ctx, u, p, body)
 	if err == nil {
-		f, created, err = s.Catalog.Publish(ctx, u, content, p.Test)
+		f, created, err = s.publish(ctx, u, content, p.Test)
 	}
 	if err != nil {
 		s.discard(context.WithoutCancel(ctx), u)

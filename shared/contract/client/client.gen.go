@@ -120,26 +120,32 @@ type ClientInterface interface {
 	// CreateUploadWithBody Begin an upload in parts
 	//
 	// For large files: parts may come in any order, several at a time, again, and over a week.
-	// Among your own files. Send `size` where you know it, so that room is taken at once, and
+	// Among your own files, or as an admin among those of `owner`. Send `size` where you know it, so that room is taken at once, and
 	// `sha256` to have the whole verified. Without `part_size` parts have 64 MiB, or more where
 	// that would make over 10,000.
+	//
+	// Conditions hold now and when the upload is completed, as those of a PUT do: with
+	// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/files (the `CreateUpload` operationId).
-	CreateUploadWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUploadWithBody(ctx context.Context, params *CreateUploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateUpload Begin an upload in parts
 	//
 	// For large files: parts may come in any order, several at a time, again, and over a week.
-	// Among your own files. Send `size` where you know it, so that room is taken at once, and
+	// Among your own files, or as an admin among those of `owner`. Send `size` where you know it, so that room is taken at once, and
 	// `sha256` to have the whole verified. Without `part_size` parts have 64 MiB, or more where
 	// that would make over 10,000.
+	//
+	// Conditions hold now and when the upload is completed, as those of a PUT do: with
+	// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/files (the `CreateUpload` operationId).
-	CreateUpload(ctx context.Context, body CreateUploadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUpload(ctx context.Context, params *CreateUploadParams, body CreateUploadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteFile Remove a file
 	//
@@ -422,6 +428,10 @@ type ClientInterface interface {
 	// done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 	// To complete again answers the same file.
 	//
+	// Where a condition of the upload no longer holds the answer is 412 `precondition_failed`, and
+	// where whoever began it may no longer write there, 403: then it stays open, but ends where that
+	// came about while it was being verified.
+	//
 	// Corresponds with POST /api/uploads/{id}/complete (the `CompleteUpload` operationId).
 	CompleteUpload(ctx context.Context, id UploadID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -672,15 +682,18 @@ func (c *Client) ListFiles(ctx context.Context, params *ListFilesParams, reqEdit
 // CreateUploadWithBody Begin an upload in parts
 //
 // For large files: parts may come in any order, several at a time, again, and over a week.
-// Among your own files. Send `size` where you know it, so that room is taken at once, and
+// Among your own files, or as an admin among those of `owner`. Send `size` where you know it, so that room is taken at once, and
 // `sha256` to have the whole verified. Without `part_size` parts have 64 MiB, or more where
 // that would make over 10,000.
+//
+// Conditions hold now and when the upload is completed, as those of a PUT do: with
+// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/files (the `CreateUpload` operationId).
-func (c *Client) CreateUploadWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUploadRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateUploadWithBody(ctx context.Context, params *CreateUploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUploadRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -694,15 +707,18 @@ func (c *Client) CreateUploadWithBody(ctx context.Context, contentType string, b
 // CreateUpload Begin an upload in parts
 //
 // For large files: parts may come in any order, several at a time, again, and over a week.
-// Among your own files. Send `size` where you know it, so that room is taken at once, and
+// Among your own files, or as an admin among those of `owner`. Send `size` where you know it, so that room is taken at once, and
 // `sha256` to have the whole verified. Without `part_size` parts have 64 MiB, or more where
 // that would make over 10,000.
+//
+// Conditions hold now and when the upload is completed, as those of a PUT do: with
+// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api/files (the `CreateUpload` operationId).
-func (c *Client) CreateUpload(ctx context.Context, body CreateUploadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUploadRequest(c.Server, body)
+func (c *Client) CreateUpload(ctx context.Context, params *CreateUploadParams, body CreateUploadJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUploadRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1283,6 +1299,10 @@ func (c *Client) GetUpload(ctx context.Context, id UploadID, reqEditors ...Reque
 // than two seconds the answer is 202, and to ask again, or to read the upload, tells when it is
 // done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 // To complete again answers the same file.
+//
+// Where a condition of the upload no longer holds the answer is 412 `precondition_failed`, and
+// where whoever began it may no longer write there, 403: then it stays open, but ends where that
+// came about while it was being verified.
 //
 // Corresponds with POST /api/uploads/{id}/complete (the `CompleteUpload` operationId).
 func (c *Client) CompleteUpload(ctx context.Context, id UploadID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1960,18 +1980,18 @@ func NewListFilesRequest(server string, params *ListFilesParams) (*http.Request,
 }
 
 // NewCreateUploadRequest calls the generic CreateUpload builder with application/json body
-func NewCreateUploadRequest(server string, body CreateUploadJSONRequestBody) (*http.Request, error) {
+func NewCreateUploadRequest(server string, params *CreateUploadParams, body CreateUploadJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateUploadRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateUploadRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateUploadRequestWithBody constructs an http.Request for the CreateUpload method, with any body, and a specified content type
-func NewCreateUploadRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateUploadRequestWithBody(server string, params *CreateUploadParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -1995,6 +2015,43 @@ func NewCreateUploadRequestWithBody(server string, contentType string, body io.R
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+		if params.IfUnmodifiedSince != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Unmodified-Since", *params.IfUnmodifiedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Unmodified-Since", headerParam2)
+		}
+
+	}
 
 	return req, nil
 }
