@@ -9,12 +9,14 @@ import (
 	"sluice/shared/catalog"
 	"sluice/shared/contract"
 	"sluice/shared/disposition"
+	"sluice/shared/fault"
 	"sluice/shared/link"
 )
 
 func linkRoutes() []route {
 	return []route{
 		{http.MethodPost, "/api/files/:id/link", "createLink", required, createLink},
+		{http.MethodDelete, "/api/files/:id/links/:link_id", "revokeLink", required, revokeLink},
 	}
 }
 
@@ -49,8 +51,27 @@ func createLink(s *server, r *request) error {
 	}
 	sealed, l := s.Links.Make(r.identity.User, *f, life, shown)
 	return reply(r, http.StatusCreated, contract.Link{
+		ID:  l.ID,
 		URL: s.downloads("l", sealed, f.Name())[0], ExpiresAt: l.ExpiresAt, VersionID: l.Version,
 	})
+}
+
+// revokeLink ends one link to a file. Whether there was one of that id nobody
+// knows: links are not stored.
+func revokeLink(s *server, r *request) error {
+	f, err := s.fileByID(r, auth.LinkFile)
+	if err != nil {
+		return err
+	}
+	err = s.Links.Revoke(r.Request.Context(), f.ID, r.Param("link_id"))
+	if fault.Is(err, fault.NotFound, "") {
+		return auth.Absent(r.subject(), auth.LinkFile)
+	}
+	if err != nil {
+		return err
+	}
+	r.Status(http.StatusNoContent)
+	return nil
 }
 
 // getLink delivers what a link seals. The name in the URL is for people.

@@ -254,6 +254,10 @@ func TestALinkDiesWithWhatItRestsOn(t *testing.T) {
 		{"a logout", func(r *rig, ada *localtest.Client, _ string) {
 			ada.Do(http.MethodPost, "/api/logout", nil).Want(r.t, 204)
 		}, ""},
+		{"another link's revocation", func(r *rig, ada *localtest.Client, id string) {
+			other := ada.Do(http.MethodPost, "/api/files/"+id+"/link", nil).Want(r.t, 201).Field(r.t, "id")
+			ada.Do(http.MethodDelete, "/api/files/"+id+"/links/"+other, nil).Want(r.t, 204)
+		}, ""},
 		{"15 minutes", func(r *rig, _ *localtest.Client, _ string) { r.clock.Advance(15 * time.Minute) }, "link_expired"},
 		{"the file's removal", func(r *rig, ada *localtest.Client, id string) {
 			ada.Do(http.MethodDelete, "/api/files/"+id, nil).Want(r.t, 204)
@@ -413,4 +417,61 @@ func (a *answers) provokeByLinks() {
 		a.admin.Do(method, path, nil).Want(a.t, http.StatusInternalServerError)
 		a.table.fail(nil, nil)
 	}
+}
+
+// revocable makes a link and returns its path and its id.
+func revocable(t *testing.T, c *localtest.Client, file string) (path, id string) {
+	t.Helper()
+	a := c.JSON(http.MethodPost, "/api/files/"+file+"/link", map[string]int{"expires_in": 7 * 24 * 3600}).Want(t, http.StatusCreated)
+	_, path, _ = strings.Cut(a.Field(t, "url"), c.Site.URL)
+	return path, a.Field(t, "id")
+}
+
+// Who may link to a file may revoke each link to it alone, whoever made it, and
+// no link to another file.
+func TestALinkIsRevokedAlone(t *testing.T) {
+	r := openRig(t)
+	ada, eve := r.user("ada", auth.User), r.user("eve", auth.User)
+	file, others := ada.Put("/file/ada/a", "content").Field(t, "id"), eve.Put("/file/eve/a", "content").Field(t, "id")
+	first, id := revocable(t, ada, file)
+	second, byAdmin := revocable(t, r.admin, file)
+	nobody := r.Anonymous()
+	for name, c := range map[string]struct {
+		client *localtest.Client
+		path   string
+		want   int
+	}{
+		"another, of her file":         {eve, "/api/files/" + file + "/links/" + id, 404},
+		"another, as if of their file": {eve, "/api/files/" + others + "/links/" + id, 204},
+		"the owner, what is no id":     {ada, "/api/files/" + file + "/links/latest", 404},
+		"nobody":                       {nobody, "/api/files/" + file + "/links/" + id, 401},
+	} {
+		if a := c.client.Do(http.MethodDelete, c.path, nil); a.StatusCode != c.want {
+			t.Errorf("revoked by %s = %s, want %d", name, a, c.want)
+		}
+	}
+	nobody.Do(http.MethodGet, first, nil).Want(t, http.StatusOK)
+	for range 2 {
+		ada.Do(http.MethodDelete, "/api/files/"+file+"/links/"+id, nil).Want(t, http.StatusNoContent)
+	}
+	if a := nobody.Do(http.MethodGet, first, nil).Want(t, http.StatusForbidden); a.Code() != "link_invalid" {
+		t.Errorf("a revoked link = %s, want link_invalid", a)
+	}
+	nobody.Do(http.MethodGet, second, nil).Want(t, http.StatusOK)
+	ada.Do(http.MethodDelete, "/api/files/"+file+"/links/"+byAdmin, nil).Want(t, http.StatusNoContent)
+	nobody.Do(http.MethodGet, second, nil).Want(t, http.StatusForbidden)
+	r.clock.Advance(7*24*time.Hour - time.Minute)
+	nobody.Do(http.MethodGet, first, nil).Want(t, http.StatusForbidden)
+}
+
+// Another server has the link in its cache, for five seconds at most.
+func TestARevokedLinkIsOverOnEveryServer(t *testing.T) {
+	r := openRig(t)
+	file := r.admin.Put("/file/admin/a", "content").Field(t, "id")
+	path, id := revocable(t, r.admin, file)
+	elsewhere := r.beside().Anonymous()
+	elsewhere.Do(http.MethodGet, path, nil).Want(t, http.StatusOK)
+	r.admin.Do(http.MethodDelete, "/api/files/"+file+"/links/"+id, nil).Want(t, http.StatusNoContent)
+	r.clock.Advance(catalog.MaxAge)
+	elsewhere.Do(http.MethodGet, path, nil).Want(t, http.StatusForbidden)
 }

@@ -70,6 +70,7 @@ var rows = []row{
 	{"POST /api/files/:id/restore", auth.RestoreFile, aFile, `{"version_id":"{version}"}`, 200},
 	{"POST /api/files/:id/undelete", auth.RestoreFile, aFile, `{}`, 409}, // it is there
 	{"POST /api/files/:id/link", auth.LinkFile, aFile, `{}`, 201},
+	{"DELETE /api/files/:id/links/:link_id", auth.LinkFile, aFile, "", 204},
 	{"GET /l/:link/:name", "", aLink, "", 200},
 	{"HEAD /l/:link/:name", "", aLink, "", 200},
 	{"GET /api/files/:id/content", auth.ReadFile, aFile, "", 200},
@@ -415,7 +416,7 @@ func (w *walker) ask(p person, row row, target target) localtest.Answer {
 func (w *walker) send(c *localtest.Client, row row, target target) localtest.Answer {
 	w.t.Helper()
 	method, path, _ := strings.Cut(row.route, " ")
-	path = strings.NewReplacer(":id", target.id, ":number", "1", ":user", target.owner, ":source", target.source, ":link", target.link, ":name", "a", "*path", target.path).Replace(path)
+	path = strings.NewReplacer(":id", target.id, ":number", "1", ":user", target.owner, ":source", target.source, ":link_id", auth.NewID(w.clock.Now()), ":link", target.link, ":name", "a", "*path", target.path).Replace(path)
 	if strings.HasSuffix(path, "/usage") {
 		path += "?by=day"
 	}

@@ -53,6 +53,7 @@ type Catalog struct {
 	located *cache[string] // owner and path to file id
 
 	sessions *cache[Session] // by id
+	revoked  *cache[bool]    // by file and link
 
 	turns *turns // by record written
 }
@@ -70,7 +71,7 @@ func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 		o.Pause = pause
 	}
 	c := &Catalog{
-		table: t, hot: o.Hot, sessions: newCache[Session](o.Clock), keep: o.Keep, now: o.Clock, pause: o.Pause,
+		table: t, hot: o.Hot, sessions: newCache[Session](o.Clock), revoked: newCache[bool](o.Clock), keep: o.Keep, now: o.Clock, pause: o.Pause,
 		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
 		files: newCache[File](o.Clock), located: newCache[string](o.Clock), turns: newTurns(),
 	}

@@ -459,6 +459,9 @@ type JWKSet struct {
 type Link struct {
 	ExpiresAt time.Time `json:"expires_at"`
 
+	// ID A ULID.
+	ID ID `json:"id"`
+
 	// URL Absolute. A secret, for as long as it is good.
 	URL string `json:"url"`
 

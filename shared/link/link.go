@@ -3,9 +3,11 @@
 //
 // A link is not stored. It seals what it is for, and is judged anew whenever
 // it is used: it has the rights that its issuer has then, and dies with them.
+// What is stored is the revocation of one link, until it would be over.
 package link
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -15,8 +17,12 @@ import (
 	"sluice/shared/fault"
 )
 
-// DefaultLife is how long a link lives where nobody says.
-const DefaultLife = 15 * time.Minute
+// DefaultLife is how long a link lives where nobody says, MaxLife the longest
+// that it may.
+const (
+	DefaultLife = 15 * time.Minute
+	MaxLife     = 7 * 24 * time.Hour
+)
 
 // purpose keeps links apart from all else that the ring seals.
 const purpose = "link"
@@ -30,6 +36,7 @@ type Service struct {
 
 // Link is what a link seals.
 type Link struct {
+	ID          string // to revoke it by
 	File        string // the file's id
 	Version     string // the version's id
 	Issuer      string // the id of the user who made it
@@ -42,9 +49,10 @@ type Link struct {
 // no escaping in a URL. life is cut to whole seconds. That the issuer may make
 // one is for the caller to ask.
 func (s *Service) Make(issuer catalog.User, f catalog.File, life time.Duration, d disposition.Type) (string, Link) {
+	now := s.Clock()
 	l := Link{
-		File: f.ID, Version: f.Version.ID, Issuer: issuer.ID, Epoch: issuer.Epoch,
-		ExpiresAt: s.Clock().Add(life).UTC().Truncate(time.Second), Disposition: d,
+		ID: auth.NewID(now), File: f.ID, Version: f.Version.ID, Issuer: issuer.ID, Epoch: issuer.Epoch,
+		ExpiresAt: now.Add(life).UTC().Truncate(time.Second), Disposition: d,
 	}
 	return s.Ring.Seal(purpose, l.encode()), l
 }
@@ -75,9 +83,14 @@ func (s *Service) Open(ctx context.Context, text string) (Link, catalog.File, er
 	return l, f, refused(err)
 }
 
-// Still returns nil while the link's issuer stands by it: is there, is not
-// disabled, has not begun a new epoch, and may link to the file. Expiry is not
-// asked, so that a download may last longer than its link.
+// Revoke ends one link to a file, on every server within catalog.MaxAge.
+func (s *Service) Revoke(ctx context.Context, file, id string) error {
+	return s.Catalog.RevokeLink(ctx, file, id, s.Clock().Add(MaxLife))
+}
+
+// Still returns nil while the link was not revoked and its issuer stands by it:
+// is there, is not disabled, has not begun a new epoch, and may link to the
+// file. Expiry is not asked, so that a download may last longer than its link.
 func (s *Service) Still(ctx context.Context, l Link, f catalog.File) error {
 	issuer, err := s.Catalog.User(ctx, l.Issuer)
 	if err != nil {
@@ -85,6 +98,9 @@ func (s *Service) Still(ctx context.Context, l Link, f catalog.File) error {
 	}
 	if issuer.Disabled || issuer.Epoch != l.Epoch {
 		return invalid()
+	}
+	if revoked, err := s.Catalog.LinkRevoked(ctx, l.File, l.ID); err != nil || revoked {
+		return cmp.Or(err, invalid())
 	}
 	return refused(auth.May(auth.Subject{UserID: issuer.ID, Role: issuer.Role}, auth.LinkFile, auth.Object{Owner: f.Owner}))
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // The layout of a payload, all of it of fixed size: the format, three ids, the
-// epoch and the expiry in seconds since 1970, big-endian, and the disposition.
+// epoch and the expiry in seconds since 1970, big-endian, the disposition, and
+// the link's own id.
 const (
 	format = 1
 
@@ -20,7 +21,8 @@ const (
 	epochAt       = issuerAt + idSize
 	expiryAt      = epochAt + 8
 	dispositionAt = expiryAt + 8
-	payloadSize   = dispositionAt + 1
+	idAt          = dispositionAt + 1
+	payloadSize   = idAt + idSize
 
 	idSize = len(ulid.ULID{})
 )
@@ -45,7 +47,8 @@ func (l Link) encode() []byte {
 			b = append(b, byte(i))
 		}
 	}
-	return b
+	id := ulid.MustParseStrict(l.ID)
+	return append(b, id[:]...)
 }
 
 // decode is the inverse of encode. It reports whether b is a payload.
@@ -55,7 +58,7 @@ func decode(b []byte) (Link, bool) {
 	}
 	id := func(at int) string { return ulid.ULID(b[at : at+idSize]).String() }
 	return Link{
-		File: id(fileAt), Version: id(versionAt), Issuer: id(issuerAt),
+		ID: id(idAt), File: id(fileAt), Version: id(versionAt), Issuer: id(issuerAt),
 		Epoch:       int64(binary.BigEndian.Uint64(b[epochAt:])),
 		ExpiresAt:   time.Unix(int64(binary.BigEndian.Uint64(b[expiryAt:])), 0).UTC(),
 		Disposition: dispositions()[b[dispositionAt]],

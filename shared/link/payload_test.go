@@ -13,7 +13,7 @@ func TestAPayloadIsReadAsItWasWritten(t *testing.T) {
 	now := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
 	for _, d := range []disposition.Type{"", disposition.Inline, disposition.Attachment} {
 		want := Link{
-			File: auth.NewID(now), Version: auth.NewID(now), Issuer: auth.NewID(now),
+			ID: auth.NewID(now), File: auth.NewID(now), Version: auth.NewID(now), Issuer: auth.NewID(now),
 			Epoch: 7, ExpiresAt: now, Disposition: d,
 		}
 		if got, ok := decode(want.encode()); !ok || got != want {
@@ -24,7 +24,7 @@ func TestAPayloadIsReadAsItWasWritten(t *testing.T) {
 
 func TestWhatIsNoPayload(t *testing.T) {
 	now := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
-	good := Link{File: auth.NewID(now), Version: auth.NewID(now), Issuer: auth.NewID(now), ExpiresAt: now}.encode()
+	good := Link{ID: auth.NewID(now), File: auth.NewID(now), Version: auth.NewID(now), Issuer: auth.NewID(now), ExpiresAt: now}.encode()
 	edited := func(at int, b byte) []byte {
 		c := bytes.Clone(good)
 		c[at] = b
@@ -48,7 +48,7 @@ func TestWhatIsNoPayload(t *testing.T) {
 // Whatever is read is written as it was: no two payloads mean the same link.
 func FuzzDecode(f *testing.F) {
 	now := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
-	f.Add(Link{File: auth.NewID(now), Version: auth.NewID(now), Issuer: auth.NewID(now), ExpiresAt: now}.encode())
+	f.Add(Link{ID: auth.NewID(now), File: auth.NewID(now), Version: auth.NewID(now), Issuer: auth.NewID(now), ExpiresAt: now}.encode())
 	f.Add(bytes.Repeat([]byte{1}, payloadSize))
 	f.Add(append([]byte{1}, bytes.Repeat([]byte{255}, payloadSize-1)...))
 	f.Add([]byte{1})

@@ -200,8 +200,8 @@ type ClientInterface interface {
 	// CreateLinkWithBody Make a link to a version of a file
 	//
 	// Who has the URL may download that version without a token, and nothing else, until it expires
-	// or is revoked: by deleting the file, and by disabling or demoting whoever made the link, or by
-	// their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
+	// or is revoked: by its id, by deleting the file, and by disabling or demoting whoever made the
+	// link, or by their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
 	// The body may be left out. For the owner and admins.
 	//
 	// Takes any type of body and a specified content type.
@@ -212,14 +212,22 @@ type ClientInterface interface {
 	// CreateLink Make a link to a version of a file
 	//
 	// Who has the URL may download that version without a token, and nothing else, until it expires
-	// or is revoked: by deleting the file, and by disabling or demoting whoever made the link, or by
-	// their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
+	// or is revoked: by its id, by deleting the file, and by disabling or demoting whoever made the
+	// link, or by their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
 	// The body may be left out. For the owner and admins.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/files/{id}/link (the `CreateLink` operationId).
 	CreateLink(ctx context.Context, id FileID, body CreateLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeLink Revoke a link
+	//
+	// The link answers 403 from now on, within 5 seconds on every server, and downloads through it end.
+	// Links are not recorded, so an id that no link has is taken too. For the owner and admins.
+	//
+	// Corresponds with DELETE /api/files/{id}/links/{link_id} (the `RevokeLink` operationId).
+	RevokeLink(ctx context.Context, id FileID, linkID ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetManifest Read the digests of a file and of its chunks
 	//
@@ -843,8 +851,8 @@ func (c *Client) HeadFileContent(ctx context.Context, id FileID, params *HeadFil
 // CreateLinkWithBody Make a link to a version of a file
 //
 // Who has the URL may download that version without a token, and nothing else, until it expires
-// or is revoked: by deleting the file, and by disabling or demoting whoever made the link, or by
-// their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
+// or is revoked: by its id, by deleting the file, and by disabling or demoting whoever made the
+// link, or by their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
 // The body may be left out. For the owner and admins.
 //
 // Takes any type of body and a specified content type.
@@ -865,8 +873,8 @@ func (c *Client) CreateLinkWithBody(ctx context.Context, id FileID, contentType 
 // CreateLink Make a link to a version of a file
 //
 // Who has the URL may download that version without a token, and nothing else, until it expires
-// or is revoked: by deleting the file, and by disabling or demoting whoever made the link, or by
-// their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
+// or is revoked: by its id, by deleting the file, and by disabling or demoting whoever made the
+// link, or by their new password. A revoked link answers 403 within 5 seconds, and downloads through it end.
 // The body may be left out. For the owner and admins.
 //
 // Takes a body of the `application/json` content type.
@@ -874,6 +882,24 @@ func (c *Client) CreateLinkWithBody(ctx context.Context, id FileID, contentType 
 // Corresponds with POST /api/files/{id}/link (the `CreateLink` operationId).
 func (c *Client) CreateLink(ctx context.Context, id FileID, body CreateLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateLinkRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeLink Revoke a link
+//
+// The link answers 403 from now on, within 5 seconds on every server, and downloads through it end.
+// Links are not recorded, so an id that no link has is taken too. For the owner and admins.
+//
+// Corresponds with DELETE /api/files/{id}/links/{link_id} (the `RevokeLink` operationId).
+func (c *Client) RevokeLink(ctx context.Context, id FileID, linkID ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeLinkRequest(c.Server, id, linkID)
 	if err != nil {
 		return nil, err
 	}
@@ -2510,6 +2536,47 @@ func NewCreateLinkRequestWithBody(server string, id FileID, contentType string, 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRevokeLinkRequest constructs an http.Request for the RevokeLink method
+func NewRevokeLinkRequest(server string, id FileID, linkID ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "link_id", linkID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/files/%s/links/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
