@@ -616,7 +616,8 @@ type Profile struct {
 	UpdatedAt time.Time `json:"updated_at"`
 
 	// Used What counts towards the quota: every version and file that is kept, replaced and deleted ones
-	// too until they go, and what uploads under way have taken. Only where one account is read.
+	// too until they go, and what uploads under way have taken. So a removal makes room once the
+	// server's time to keep what was removed is over. Only where one account is read.
 	Used *Used `json:"used,omitempty"`
 
 	// Username Names a user in URLs. It never changes.
@@ -800,7 +801,8 @@ type UsageList struct {
 }
 
 // Used What counts towards the quota: every version and file that is kept, replaced and deleted ones
-// too until they go, and what uploads under way have taken. Only where one account is read.
+// too until they go, and what uploads under way have taken. So a removal makes room once the
+// server's time to keep what was removed is over. Only where one account is read.
 type Used struct {
 	Bytes int64 `json:"bytes"`
 	Files int64 `json:"files"`
@@ -830,7 +832,8 @@ type User struct {
 	UpdatedAt time.Time `json:"updated_at"`
 
 	// Used What counts towards the quota: every version and file that is kept, replaced and deleted ones
-	// too until they go, and what uploads under way have taken. Only where one account is read.
+	// too until they go, and what uploads under way have taken. So a removal makes room once the
+	// server's time to keep what was removed is over. Only where one account is read.
 	Used *Used `json:"used,omitempty"`
 
 	// Username Names a user in URLs. It never changes.
