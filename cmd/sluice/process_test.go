@@ -127,7 +127,13 @@ var client = &http.Client{Timeout: patience}
 // Login returns an access token of the admin.
 func (p *process) Login(password string) string {
 	p.t.Helper()
-	body, err := json.Marshal(map[string]string{"username": "admin", "password": password})
+	return p.LoginAs("admin", password)
+}
+
+// LoginAs returns an access token of a user.
+func (p *process) LoginAs(username, password string) string {
+	p.t.Helper()
+	body, err := json.Marshal(map[string]string{"username": username, "password": password})
 	if err != nil {
 		p.t.Fatal(err)
 	}

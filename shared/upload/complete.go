@@ -24,11 +24,12 @@ const patience = 2 * time.Second
 //
 // It fails with Unprocessable "parts_missing" while parts are missing, which
 // leaves the upload open, with Unprocessable "digest_mismatch" where the bytes
-// are not what was announced, which ends it, and with Conflict
-// "upload_not_open" for an upload that was aborted. Where its condition does
-// not hold, or whoever began it may no longer write there, it fails with
-// PreconditionFailed "precondition_failed" and Forbidden "forbidden": that
-// leaves it open, unless things changed while it was being verified.
+// are not what was announced, which ends it, with Conflict "upload_not_open" for
+// an upload that was aborted, and with InsufficientStorage where there is no
+// room to verify or publish it, which leaves it to be completed later. Where its
+// condition does not hold, or whoever began it may no longer write there, it
+// fails with PreconditionFailed "precondition_failed" and Forbidden "forbidden":
+// that leaves it open, unless things changed while it was being verified.
 func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Multipart, error) {
 	if m.State == catalog.UploadOpen {
 		if err := s.checkBegun(ctx, m); err != nil {
@@ -54,6 +55,9 @@ func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Mu
 		var err error
 		if m, err = s.Catalog.Multipart(ctx, m.ID); err != nil {
 			return m, err
+		}
+		if err := s.jobs.failure(m.ID); m.State == catalog.UploadVerifying && fault.KindOf(err) == fault.InsufficientStorage {
+			return m, err // what is to be done is the client's or the operator's
 		}
 	}
 	switch m.State {
@@ -93,11 +97,12 @@ func mismatch() error {
 // process, which a crash ends and the next Watch begins again. The channel is
 // closed when the job ends, for now or for good.
 func (s *Service) Watch(m catalog.Multipart) <-chan struct{} {
-	return s.jobs.start(m.ID, func(ctx context.Context) {
+	return s.jobs.start(m.ID, func(ctx context.Context) error {
 		err := s.verify(ctx, m)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "verify", "upload_id", m.ID, "error", err)
 		}
+		return err
 	})
 }
 
