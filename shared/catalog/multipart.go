@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"sluice/shared/auth"
@@ -37,6 +38,9 @@ type Multipart struct {
 	File        string // the id of the file, once complete
 	CreatedAt   time.Time
 
+	// Of an upload in sequence alone:
+	Sequence *Sequence
+
 	rev int64
 }
 
@@ -47,11 +51,13 @@ func multipartKey(id string) table.Key { return table.Key{PK: "UPLOAD#" + id, SK
 func verifyingKey(id string) table.Key { return table.Key{PK: "VERIFYING", SK: id} }
 
 func (m Multipart) attrs() table.Attrs {
-	return table.Attrs{
+	attrs := table.Attrs{
 		"owner": m.Owner, "path": m.Path, "expires": millis(m.ExpiresAt), "by": m.By, "content_type": m.ContentType,
 		"size": m.Size, "sha256": m.SHA256, "part_size": m.PartSize, "store": m.Store, "state": string(m.State),
 		"problem": m.Problem, "file": m.File, "created": millis(m.CreatedAt), "rev": m.rev,
 	}
+	maps.Copy(attrs, m.Sequence.attrs())
+	return attrs
 }
 
 func readMultipart(item table.Item) (Multipart, error) {
@@ -66,7 +72,7 @@ func readMultipart(item table.Item) (Multipart, error) {
 		},
 		By: r.str("by"), ContentType: r.str("content_type"), Size: r.num("size"), SHA256: sum, PartSize: r.num("part_size"),
 		Store: r.str("store"), State: UploadState(r.str("state")), Problem: r.str("problem"), File: r.str("file"),
-		CreatedAt: r.time("created"), rev: r.num("rev"),
+		CreatedAt: r.time("created"), Sequence: r.sequence(), rev: r.num("rev"),
 	}, err
 }
 

@@ -19,6 +19,10 @@ const (
 // ContentType is the media type of the body of a PATCH.
 const ContentType = "application/offset+octet-stream"
 
+// StatusChecksumMismatch is the HTTP status of a body that is not of its
+// checksum. No other protocol has it.
+const StatusChecksumMismatch = 460
+
 // ParseSize reads an Upload-Length or an Upload-Offset: digits alone, of a
 // number that fits 63 bits.
 func ParseSize(value string) (int64, error) {

@@ -3,6 +3,7 @@ package tus_test
 import (
 	"encoding/base64"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestParseMetadata(t *testing.T) {
 		{"a comma at the end", []string{"a YQ==,"}, nil},
 		{"a key twice", []string{"a YQ==,a YQ=="}, nil},
 		{"a key that is not ASCII", []string{"é YQ=="}, nil},
-		{"two values", []string{"a YQ== YQ=="}, nil},
+		{"two values", []string{"a YQ== Yg=="}, nil},
 		{"not Base64", []string{"a %%%"}, nil},
 		{"Base64 without its padding", []string{"a YQ"}, nil},
 		{"bits left over", []string{"a YR=="}, nil},
@@ -138,7 +139,7 @@ func FuzzParseChecksum(f *testing.F) {
 		}
 		name, sum, _ := strings.Cut(value, " ")
 		raw, err := base64.StdEncoding.DecodeString(sum)
-		if err != nil || len(raw) != c.New().Size() || !strings.Contains(","+tus.Algorithms+",", ","+name+",") {
+		if err != nil || len(raw) != c.New().Size() || !slices.Contains(strings.Split(tus.Algorithms, ","), name) {
 			t.Errorf("%q was taken", value)
 		}
 	})
