@@ -49,7 +49,10 @@ func (s *Service) Append(ctx context.Context, m catalog.Multipart, offset int64,
 	if err := in.end(); err != nil {
 		return m, err
 	}
-	return s.Finish(ctx, m)
+	if m.Sequence.Received == m.Size {
+		return s.Finish(ctx, m)
+	}
+	return s.fold(keep, m)
 }
 
 func tooLarge(m catalog.Multipart) error {
@@ -172,11 +175,29 @@ func (s *Service) fold(ctx context.Context, m catalog.Multipart) (catalog.Multip
 	return m, nil
 }
 
+// foldLast is fold for an upload that has all its bytes: whoever else changes
+// it does the same, so it goes on from there.
+func (s *Service) foldLast(ctx context.Context, m catalog.Multipart) (catalog.Multipart, error) {
+	const attempts = 10
+	for attempt := 1; ; attempt++ {
+		folded, err := s.fold(ctx, m)
+		if !fault.Is(err, fault.Conflict, "") || attempt == attempts {
+			return folded, err
+		}
+		if m, err = s.Catalog.Multipart(ctx, m.ID); err != nil {
+			return m, err
+		}
+	}
+}
+
 // Finish completes an upload in sequence that has all its bytes; any other it
 // returns as it is. It fails as Complete does.
 func (s *Service) Finish(ctx context.Context, m catalog.Multipart) (catalog.Multipart, error) {
-	m, err := s.fold(context.WithoutCancel(ctx), m)
-	if err != nil || m.Sequence.Received < m.Size {
+	if m.Sequence.Received < m.Size {
+		return m, nil
+	}
+	m, err := s.foldLast(context.WithoutCancel(ctx), m)
+	if err != nil {
 		return m, err
 	}
 	m, err = s.Complete(ctx, m)
