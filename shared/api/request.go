@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,6 +18,7 @@ import (
 	"sluice/shared/auth"
 	"sluice/shared/fault"
 	"sluice/shared/link"
+	"sluice/shared/tus"
 )
 
 // The events of a download in the log. A redirect, of which no more is known,
@@ -64,6 +66,9 @@ func (r *request) address() netip.Addr {
 func (s *server) begin(c *gin.Context, operation string) *request {
 	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
 	setDefaults(c.Writer.Header(), r.id)
+	if strings.HasPrefix(c.Request.URL.Path, tusPath) {
+		c.Header("Tus-Resumable", tus.Version) // with whatever answer
+	}
 	if c.Request.ContentLength != 0 && c.Request.ProtoMajor == 1 {
 		// net/http reads on by itself where no handler wanted the body. Who
 		// reads it renews the deadline, and its end lifts it.
@@ -166,9 +171,16 @@ func newCORS(origins []string) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Repr-Digest"},
-		ExposedHeaders: []string{"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "X-File-Size", "X-Request-Id"},
-		MaxAge:         600,
+		AllowedHeaders: []string{
+			"Authorization", "Content-Type", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Repr-Digest",
+			"Tus-Resumable", "Upload-Checksum", "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-HTTP-Method-Override",
+		},
+		ExposedHeaders: []string{
+			"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "Sluice-File",
+			"Tus-Checksum-Algorithm", "Tus-Extension", "Tus-Max-Size", "Tus-Resumable", "Tus-Version",
+			"Upload-Expires", "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-File-Size", "X-Request-Id",
+		},
+		MaxAge: 600,
 	})
 }
 

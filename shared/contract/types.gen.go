@@ -224,6 +224,57 @@ func (e Visibility) Valid() bool {
 	}
 }
 
+// Defines values for TusResumable.
+const (
+	TusResumableN100 TusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the TusResumable enum.
+func (e TusResumable) Valid() bool {
+	switch e {
+	case TusResumableN100:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateTusUploadParamsTusResumable.
+const (
+	CreateTusUploadParamsTusResumableN100 CreateTusUploadParamsTusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the CreateTusUploadParamsTusResumable enum.
+func (e CreateTusUploadParamsTusResumable) Valid() bool {
+	switch e {
+	case CreateTusUploadParamsTusResumableN100:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OverrideTusMethodParamsXHTTPMethodOverride.
+const (
+	OverrideTusMethodParamsXHTTPMethodOverrideDELETE OverrideTusMethodParamsXHTTPMethodOverride = "DELETE"
+	OverrideTusMethodParamsXHTTPMethodOverrideHEAD   OverrideTusMethodParamsXHTTPMethodOverride = "HEAD"
+	OverrideTusMethodParamsXHTTPMethodOverridePATCH  OverrideTusMethodParamsXHTTPMethodOverride = "PATCH"
+)
+
+// Valid indicates whether the value is a known member of the OverrideTusMethodParamsXHTTPMethodOverride enum.
+func (e OverrideTusMethodParamsXHTTPMethodOverride) Valid() bool {
+	switch e {
+	case OverrideTusMethodParamsXHTTPMethodOverrideDELETE:
+		return true
+	case OverrideTusMethodParamsXHTTPMethodOverrideHEAD:
+		return true
+	case OverrideTusMethodParamsXHTTPMethodOverridePATCH:
+		return true
+	default:
+		return false
+	}
+}
+
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
 
@@ -917,6 +968,12 @@ type ReprDigest = string
 // SessionID A ULID.
 type SessionID = ID
 
+// TusResumable defines model for TusResumable.
+type TusResumable string
+
+// UploadChecksum defines model for UploadChecksum.
+type UploadChecksum = string
+
 // UploadID A ULID.
 type UploadID = ID
 
@@ -931,6 +988,9 @@ type BadGateway = Problem
 
 // BadRequest What went wrong (RFC 9457).
 type BadRequest = Problem
+
+// ChecksumMismatch What went wrong (RFC 9457).
+type ChecksumMismatch = Problem
 
 // Conflict What went wrong (RFC 9457).
 type Conflict = Problem
@@ -947,6 +1007,9 @@ type InsufficientStorage = Problem
 // InternalError What went wrong (RFC 9457).
 type InternalError = Problem
 
+// MethodNotAllowed What went wrong (RFC 9457).
+type MethodNotAllowed = Problem
+
 // NotFound What went wrong (RFC 9457).
 type NotFound = Problem
 
@@ -961,6 +1024,9 @@ type RequestTimeout = Problem
 
 // TooManyRequests What went wrong (RFC 9457).
 type TooManyRequests = Problem
+
+// TusVersion What went wrong (RFC 9457).
+type TusVersion = Problem
 
 // Unauthenticated What went wrong (RFC 9457).
 type Unauthenticated = Problem
@@ -1119,6 +1185,65 @@ type ListVersionsParams struct {
 	// Limit The most entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// CreateTusUploadParams defines parameters for CreateTusUpload.
+type CreateTusUploadParams struct {
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable CreateTusUploadParamsTusResumable `json:"Tus-Resumable"`
+
+	// UploadLength How many bytes the file has. An upload of unknown length is not taken.
+	UploadLength int64 `json:"Upload-Length"`
+
+	// UploadMetadata Pairs of a key and a value in Base64, separated by commas; at most 4,096 bytes.
+	UploadMetadata string `json:"Upload-Metadata"`
+}
+
+// CreateTusUploadParamsTusResumable defines parameters for CreateTusUpload.
+type CreateTusUploadParamsTusResumable string
+
+// TerminateTusUploadParams defines parameters for TerminateTusUpload.
+type TerminateTusUploadParams struct {
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// GetTusUploadParams defines parameters for GetTusUpload.
+type GetTusUploadParams struct {
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// AppendToTusUploadParams defines parameters for AppendToTusUpload.
+type AppendToTusUploadParams struct {
+	// UploadOffset How many bytes have arrived; another number than that answers 409.
+	UploadOffset int64 `json:"Upload-Offset"`
+
+	// UploadChecksum `sha1` or `sha256`, a space, and the digest of the body in Base64. Of a body that is not of it
+	// the answer is 460.
+	UploadChecksum *UploadChecksum `json:"Upload-Checksum,omitempty"`
+
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// OverrideTusMethodParams defines parameters for OverrideTusMethod.
+type OverrideTusMethodParams struct {
+	// XHTTPMethodOverride The method that is meant.
+	XHTTPMethodOverride OverrideTusMethodParamsXHTTPMethodOverride `json:"X-HTTP-Method-Override"`
+
+	// UploadOffset As PATCH has it.
+	UploadOffset *int64 `json:"Upload-Offset,omitempty"`
+
+	// UploadChecksum `sha1` or `sha256`, a space, and the digest of the body in Base64. Of a body that is not of it
+	// the answer is 460.
+	UploadChecksum *UploadChecksum `json:"Upload-Checksum,omitempty"`
+
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// OverrideTusMethodParamsXHTTPMethodOverride defines parameters for OverrideTusMethod.
+type OverrideTusMethodParamsXHTTPMethodOverride string
 
 // PutPartParams defines parameters for PutPart.
 type PutPartParams struct {

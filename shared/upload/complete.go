@@ -218,6 +218,6 @@ func (s *Service) giveUp(ctx context.Context, m catalog.Multipart, problem strin
 	if err != nil {
 		return err
 	}
-	s.drop(ctx, m.Upload)
+	s.dropAll(ctx, m)
 	return nil
 }

@@ -405,6 +405,60 @@ type ClientInterface interface {
 	// Corresponds with POST /api/token/refresh (the `RefreshToken` operationId).
 	RefreshToken(ctx context.Context, body RefreshTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DescribeTus Ask what of tus is spoken here
+	//
+	// Uploads by the [tus protocol](https://tus.io/protocols/resumable-upload) 1.0.0, for clients that
+	// speak it: create the upload, send its bytes in their order by PATCH, ask by HEAD where to go on
+	// after an interruption. They are uploads in parts whose parts are made here.
+	//
+	// Corresponds with OPTIONS /api/tus (the `DescribeTus` operationId).
+	DescribeTus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTusUpload Begin an upload by tus
+	//
+	// Among your own files. The path is `path` in the metadata, else `filename`, else `name`; the
+	// content type is `filetype`, else `type`. Room is taken of the quota at once. An empty file is
+	// complete with that.
+	//
+	// Corresponds with POST /api/tus (the `CreateTusUpload` operationId).
+	CreateTusUpload(ctx context.Context, params *CreateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TerminateTusUpload Give an upload by tus up
+	//
+	// Removes what has arrived. Of an upload that is complete the file stays.
+	//
+	// Corresponds with DELETE /api/tus/{id} (the `TerminateTusUpload` operationId).
+	TerminateTusUpload(ctx context.Context, id UploadID, params *TerminateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTusUpload Ask how far an upload by tus is
+	//
+	// An upload that was aborted or has expired is gone. `GET /api/uploads/{id}` tells its state too.
+	//
+	// Corresponds with HEAD /api/tus/{id} (the `GetTusUpload` operationId).
+	GetTusUpload(ctx context.Context, id UploadID, params *GetTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppendToTusUploadWithBody Send the next bytes of an upload by tus
+	//
+	// What comes is kept, also where the body breaks off; with a checksum, all of it or nothing. Of
+	// two at once one wins, and the other answers 409. The last byte completes the upload: the whole
+	// is read once and published, and `Sluice-File` names the file. Where that takes longer than
+	// two seconds the answer comes without it, and a later HEAD has it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/tus/{id} (the `AppendToTusUpload` operationId).
+	AppendToTusUploadWithBody(ctx context.Context, id UploadID, params *AppendToTusUploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OverrideTusMethodWithBody Send another method by POST
+	//
+	// For clients that can send no PATCH or DELETE: does what the method in X-HTTP-Method-Override
+	// does, and answers so. Without one the answer is 405.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/tus/{id} (the `OverrideTusMethod` operationId).
+	OverrideTusMethodWithBody(ctx context.Context, id UploadID, params *OverrideTusMethodParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AbortUpload Abort an upload
 	//
 	// Removes its parts. Against a completion exactly one wins; an upload that is complete or has
@@ -1247,6 +1301,120 @@ func (c *Client) RefreshTokenWithBody(ctx context.Context, contentType string, b
 // Corresponds with POST /api/token/refresh (the `RefreshToken` operationId).
 func (c *Client) RefreshToken(ctx context.Context, body RefreshTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRefreshTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DescribeTus Ask what of tus is spoken here
+//
+// Uploads by the [tus protocol](https://tus.io/protocols/resumable-upload) 1.0.0, for clients that
+// speak it: create the upload, send its bytes in their order by PATCH, ask by HEAD where to go on
+// after an interruption. They are uploads in parts whose parts are made here.
+//
+// Corresponds with OPTIONS /api/tus (the `DescribeTus` operationId).
+func (c *Client) DescribeTus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDescribeTusRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTusUpload Begin an upload by tus
+//
+// Among your own files. The path is `path` in the metadata, else `filename`, else `name`; the
+// content type is `filetype`, else `type`. Room is taken of the quota at once. An empty file is
+// complete with that.
+//
+// Corresponds with POST /api/tus (the `CreateTusUpload` operationId).
+func (c *Client) CreateTusUpload(ctx context.Context, params *CreateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTusUploadRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TerminateTusUpload Give an upload by tus up
+//
+// Removes what has arrived. Of an upload that is complete the file stays.
+//
+// Corresponds with DELETE /api/tus/{id} (the `TerminateTusUpload` operationId).
+func (c *Client) TerminateTusUpload(ctx context.Context, id UploadID, params *TerminateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTerminateTusUploadRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTusUpload Ask how far an upload by tus is
+//
+// An upload that was aborted or has expired is gone. `GET /api/uploads/{id}` tells its state too.
+//
+// Corresponds with HEAD /api/tus/{id} (the `GetTusUpload` operationId).
+func (c *Client) GetTusUpload(ctx context.Context, id UploadID, params *GetTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTusUploadRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppendToTusUploadWithBody Send the next bytes of an upload by tus
+//
+// What comes is kept, also where the body breaks off; with a checksum, all of it or nothing. Of
+// two at once one wins, and the other answers 409. The last byte completes the upload: the whole
+// is read once and published, and `Sluice-File` names the file. Where that takes longer than
+// two seconds the answer comes without it, and a later HEAD has it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/tus/{id} (the `AppendToTusUpload` operationId).
+func (c *Client) AppendToTusUploadWithBody(ctx context.Context, id UploadID, params *AppendToTusUploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppendToTusUploadRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OverrideTusMethodWithBody Send another method by POST
+//
+// For clients that can send no PATCH or DELETE: does what the method in X-HTTP-Method-Override
+// does, and answers so. Without one the answer is 405.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/tus/{id} (the `OverrideTusMethod` operationId).
+func (c *Client) OverrideTusMethodWithBody(ctx context.Context, id UploadID, params *OverrideTusMethodParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOverrideTusMethodRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3101,6 +3269,334 @@ func NewRefreshTokenRequestWithBody(server string, contentType string, body io.R
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDescribeTusRequest constructs an http.Request for the DescribeTus method
+func NewDescribeTusRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodOptions, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateTusUploadRequest constructs an http.Request for the CreateTusUpload method
+func NewCreateTusUploadRequest(server string, params *CreateTusUploadParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Length", params.UploadLength, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Length", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Upload-Metadata", params.UploadMetadata, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Metadata", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewTerminateTusUploadRequest constructs an http.Request for the TerminateTusUpload method
+func NewTerminateTusUploadRequest(server string, id UploadID, params *TerminateTusUploadParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetTusUploadRequest constructs an http.Request for the GetTusUpload method
+func NewGetTusUploadRequest(server string, id UploadID, params *GetTusUploadParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodHead, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewAppendToTusUploadRequestWithBody constructs an http.Request for the AppendToTusUpload method, with any body, and a specified content type
+func NewAppendToTusUploadRequestWithBody(server string, id UploadID, params *AppendToTusUploadParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Upload-Offset", params.UploadOffset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Offset", headerParam0)
+
+		if params.UploadChecksum != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Checksum", *params.UploadChecksum, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Upload-Checksum", headerParam1)
+		}
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewOverrideTusMethodRequestWithBody constructs an http.Request for the OverrideTusMethod method, with any body, and a specified content type
+func NewOverrideTusMethodRequestWithBody(server string, id UploadID, params *OverrideTusMethodParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-HTTP-Method-Override", params.XHTTPMethodOverride, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-HTTP-Method-Override", headerParam0)
+
+		if params.UploadOffset != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Offset", *params.UploadOffset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Upload-Offset", headerParam1)
+		}
+
+		if params.UploadChecksum != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Upload-Checksum", *params.UploadChecksum, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Upload-Checksum", headerParam2)
+		}
+
+		var headerParam3 string
+
+		headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam3)
+
+	}
 
 	return req, nil
 }
