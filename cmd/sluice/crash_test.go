@@ -25,12 +25,16 @@ func crashRounds() int {
 	return 5
 }
 
+// patient is the setting of a server that drops nobody, however slow the
+// machine.
+const patient = "SLUICE_STALL=10m"
+
 // A server is killed at random moments while clients do all that they can do.
 // What it had answered is there afterwards, whole; what it had not is there
 // whole or not at all; and no byte is left that no record tells of.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := start(t, data, "SLUICE_ADMIN_PASSWORD="+password)
+	p := start(t, data, patient, "SLUICE_ADMIN_PASSWORD="+password)
 	admin := p.Login(password)
 	var ada struct{ ID string }
 	ask(p, http.MethodPost, "/api/users", admin, `{"username":"ada","password":"`+localtest.Password+`","role":"user"}`, http.StatusCreated, &ada)
@@ -43,7 +47,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	for round := range crashRounds() {
 		c.run(p)
 		c.wantLedger()
-		p = start(t, data)
+		p = start(t, data, patient)
 		c.wantAcknowledged(p)
 		if t.Failed() {
 			t.Fatalf("in round %d", round)

@@ -43,6 +43,7 @@ type Catalog struct {
 	hot   *table.Table
 	keep  time.Duration
 	now   func() time.Time
+	past  *past // of now
 
 	users   *cache[User]   // by id
 	names   *cache[string] // username to id
@@ -64,8 +65,10 @@ func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 	if o.Hot == nil {
 		o.Hot = t
 	}
+	past := newPast(o.Clock)
+	o.Clock = past.now
 	c := &Catalog{
-		table: t, hot: o.Hot, sessions: newCache[Session](o.Clock), keep: o.Keep, now: o.Clock,
+		table: t, hot: o.Hot, past: past, sessions: newCache[Session](o.Clock), keep: o.Keep, now: o.Clock,
 		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
 		files: newCache[File](o.Clock), located: newCache[string](o.Clock), turns: newTurns(),
 	}

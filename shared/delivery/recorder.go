@@ -90,8 +90,12 @@ func (c *Count) End(sent int64, complete bool) {
 	c.touch()
 }
 
+// touch notes the time, which does not run backwards within a line whatever the
+// clock does.
 func (c *Count) touch() {
-	c.line.LastAt = c.recorder.clock().UTC()
+	if now := c.recorder.clock().UTC(); now.After(c.line.LastAt) {
+		c.line.LastAt = now
+	}
 	c.changed = true
 }
 
