@@ -105,6 +105,7 @@ func TestEveryDeclaredAnswer(t *testing.T) {
 	a.provokeByTus()
 	a.provokeByVersions()
 	a.provokeByLinks()
+	a.provokeByManifests()
 	a.provokeByStalling()
 	a.provokeByGuessing()
 	a.provokeByStopping()
@@ -274,7 +275,7 @@ func (a *answers) provokeByStores() {
 
 	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.blobs.Always(blobtest.Create, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
-	a.each(http.StatusBadGateway, partedOperations()...)
+	a.each(http.StatusBadGateway, append(partedOperations(), "getManifest")...)
 	a.blobs.Calm()
 
 	panicking := a.App.Deps

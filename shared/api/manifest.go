@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -43,6 +45,9 @@ func getManifest(s *server, r *request) error {
 		return err
 	}
 	m, err := s.Catalog.Manifest(r.Request.Context(), f.Version)
+	if fault.Is(err, fault.NotFound, "no_manifest") {
+		return s.replyHashing(r, f)
+	}
 	if err != nil {
 		return err
 	}
@@ -56,6 +61,24 @@ func getManifest(s *server, r *request) error {
 	}
 	body, err := json.Marshal(manifestOf(f, m))
 	return replyTagged(r, "application/json", body, err)
+}
+
+// hashingAgain is when to ask again for a manifest that is being made.
+const hashingAgain = 5 * time.Second
+
+// replyHashing answers for a version without a manifest: it is being made, by a
+// job that this begins if none is under way.
+func (s *server) replyHashing(r *request, f *catalog.File) error {
+	h, err := s.Catalog.Hashing(r.Request.Context(), f.Version)
+	if err != nil {
+		return err
+	}
+	if h.Damaged {
+		return fault.New(fault.Upstream, "blob_damaged", "The store has other bytes than were published.")
+	}
+	s.Uploads.Describe(*f)
+	r.Header("Retry-After", strconv.Itoa(int(hashingAgain.Seconds())))
+	return reply(r, http.StatusAccepted, contract.ManifestProgress{VersionID: f.Version.ID, Size: f.Version.Size, BytesRead: h.Read})
 }
 
 // wantsMetalink reads the form asked for: by the parameter format, else by

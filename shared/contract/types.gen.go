@@ -558,6 +558,18 @@ type Manifest struct {
 // ManifestFormat defines model for ManifestFormat.
 type ManifestFormat string
 
+// ManifestProgress How far the reading of a version without a manifest is.
+type ManifestProgress struct {
+	// BytesRead As was last noted; it is not noted often.
+	BytesRead int64 `json:"bytes_read"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// VersionID A ULID.
+	VersionID ID `json:"version_id"`
+}
+
 // MediaType A media type (RFC 9110 §8.3.1).
 type MediaType = string
 

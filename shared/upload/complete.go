@@ -129,6 +129,7 @@ func (s *Service) Resume(ctx context.Context) error {
 // next start.
 func (s *Service) Close() error {
 	s.jobs.stop()
+	s.descriptions.stop()
 	return nil
 }
 

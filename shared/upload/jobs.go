@@ -8,8 +8,8 @@ import (
 // jobsAtOnce bounds how many uploads are read at a time.
 const jobsAtOnce = 2
 
-// jobs are what goes on beside requests, one for each upload at most. The zero
-// value has none.
+// jobs are what goes on beside requests, one for each upload or version at
+// most. The zero value has none.
 type jobs struct {
 	mu      sync.Mutex
 	running map[string]chan struct{} // by upload; closed at the end

@@ -34,7 +34,8 @@ type Service struct {
 	Log     *slog.Logger
 	Clock   func() time.Time
 
-	jobs jobs
+	jobs         jobs // of uploads that are being verified
+	descriptions jobs // of versions that get a manifest
 }
 
 // Put is one whole file on its way in.

@@ -224,8 +224,9 @@ type ClientInterface interface {
 	// GetManifest Read the digests of a file and of its chunks
 	//
 	// With it a client fetches chunks in any order, from anywhere, and verifies each by itself. As
-	// Metalink (RFC 5854), programs such as aria2c do. Answers 404 `no_manifest` where the chunks of
-	// the version were never hashed.
+	// Metalink (RFC 5854), programs such as aria2c do. Chunks are hashed as a file comes in. Where
+	// that was not possible the answer is 202, and the file is being read once: ask again, as
+	// Retry-After says, until it is done.
 	//
 	// Corresponds with GET /api/files/{id}/manifest (the `GetManifest` operationId).
 	GetManifest(ctx context.Context, id FileID, params *GetManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -940,8 +941,9 @@ func (c *Client) CreateLink(ctx context.Context, id FileID, body CreateLinkJSONR
 // GetManifest Read the digests of a file and of its chunks
 //
 // With it a client fetches chunks in any order, from anywhere, and verifies each by itself. As
-// Metalink (RFC 5854), programs such as aria2c do. Answers 404 `no_manifest` where the chunks of
-// the version were never hashed.
+// Metalink (RFC 5854), programs such as aria2c do. Chunks are hashed as a file comes in. Where
+// that was not possible the answer is 202, and the file is being read once: ask again, as
+// Retry-After says, until it is done.
 //
 // Corresponds with GET /api/files/{id}/manifest (the `GetManifest` operationId).
 func (c *Client) GetManifest(ctx context.Context, id FileID, params *GetManifestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
