@@ -45,6 +45,7 @@ type Version struct {
 	Key        string // of its blob; never reused
 	Size       int64
 	ETag       string // quoted and strong; fixed when the version is published
+	StoreETag  string // that of its blob in the store, quoted; empty where it has none
 	SHA256     []byte // 32 bytes, or none
 	ModifiedAt time.Time
 	CreatedBy  string    // a user id
@@ -69,7 +70,7 @@ func locationKey(owner, path string) table.Key {
 
 func (v Version) attrs() table.Attrs {
 	return table.Attrs{
-		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "sha256": v.SHA256,
+		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "store_etag": v.StoreETag, "sha256": v.SHA256,
 		"modified": millis(v.ModifiedAt), "by": v.CreatedBy, "kept": millis(v.KeptUntil),
 	}
 }
@@ -77,7 +78,7 @@ func (v Version) attrs() table.Attrs {
 func readVersion(r reader) Version {
 	sum, _ := r.attrs["sha256"].([]byte)
 	return Version{
-		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), SHA256: sum,
+		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), StoreETag: r.str("store_etag"), SHA256: sum,
 		ModifiedAt: r.time("modified"), CreatedBy: r.str("by"),
 		KeptUntil: r.time("kept"), contentType: r.str("content_type"),
 	}

@@ -124,10 +124,10 @@ func plan(v byterange.Verdict, f *catalog.File) *body {
 func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) error {
 	parts := make([]*blob.Reader, 0, len(b.ranges))
 	for _, r := range b.ranges {
-		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, "")
+		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, v.StoreETag)
 		if err != nil {
 			closeAll(parts)
-			return missing(err)
+			return lost(err)
 		}
 		parts = append(parts, part)
 	}
@@ -135,13 +135,18 @@ func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) error {
 	return nil
 }
 
-// missing turns "no such blob" into a fault of the store: the record said
-// that it is there.
-func missing(err error) error {
-	if fault.KindOf(err) == fault.NotFound {
+// lost tells what became of a blob that the record said is there: it is a fault
+// of the store that it is gone, and no condition of the client's has failed
+// where there is another one in its place.
+func lost(err error) error {
+	switch fault.KindOf(err) {
+	case fault.NotFound:
 		return fault.Wrap(err, fault.Upstream, "blob_missing", "The store has lost the bytes of this file.")
+	case fault.PreconditionFailed:
+		return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store.")
+	default:
+		return err
 	}
-	return err
 }
 
 func closeAll(parts []*blob.Reader) {

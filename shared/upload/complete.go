@@ -113,14 +113,14 @@ func (s *Service) Close() error {
 // verify does all that is left to do for an upload that is closed to parts.
 // Each step may have been done before.
 func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
-	size, err := s.assemble(ctx, m)
+	made, err := s.assemble(ctx, m)
 	if fault.Is(err, fault.Unprocessable, "parts_missing") {
 		return s.giveUp(ctx, m, "parts_missing")
 	}
 	if err != nil {
 		return err
 	}
-	sums, err := s.readOnce(ctx, m.Key(), size)
+	sums, err := s.readOnce(ctx, m.Key(), made)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 		}
 	}
 	_, _, err = s.Catalog.Publish(ctx, m.Upload, catalog.Content{
-		Size: size, SHA256: sums.SHA256(), ContentType: m.ContentType, By: m.By,
+		Size: made.Size, ETag: made.ETag, SHA256: sums.SHA256(), ContentType: m.ContentType, By: m.By,
 	}, nil)
 	return ended(err)
 }
@@ -148,8 +148,8 @@ func ended(err error) error {
 	return err
 }
 
-// assemble makes the parts one blob and returns its size.
-func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (int64, error) {
+// assemble makes the parts one blob and describes it.
+func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (blob.Attrs, error) {
 	for {
 		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
 		if err == nil {
@@ -165,17 +165,17 @@ func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (int64, err
 		case fault.Is(err, fault.PreconditionFailed, "blob_changed"):
 			continue // a part that was on its way came after the list
 		}
-		return attrs.Size, err
+		return attrs, err
 	}
 }
 
 // readOnce hashes a blob.
-func (s *Service) readOnce(ctx context.Context, key string, size int64) (*manifest.Hasher, error) {
-	r, err := s.Blobs.Open(ctx, key, 0, size, "")
+func (s *Service) readOnce(ctx context.Context, key string, made blob.Attrs) (*manifest.Hasher, error) {
+	r, err := s.Blobs.Open(ctx, key, 0, made.Size, made.ETag)
 	if err != nil {
 		return nil, err
 	}
-	sums := manifest.NewHasher(size)
+	sums := manifest.NewHasher(made.Size)
 	_, err = io.CopyBuffer(sums, readsOnly{r}, make([]byte, bufferSize))
 	return sums, errors.Join(err, r.Close())
 }

@@ -100,14 +100,15 @@ func (s *Service) receive(ctx context.Context, u catalog.Upload, p Put, body io.
 	if err := sums.check(p.Digests); err != nil {
 		return catalog.Content{}, err
 	}
-	if _, err := w.Commit(ctx); err != nil {
+	attrs, err := w.Commit(ctx)
+	if err != nil {
 		return catalog.Content{}, err
 	}
 	m, complete := sums.sha256.Manifest()
 	if complete {
 		err = s.Catalog.PutManifest(ctx, u, m)
 	}
-	return catalog.Content{Size: size, SHA256: m.SHA256, ContentType: p.ContentType, By: p.By}, err
+	return catalog.Content{Size: size, ETag: attrs.ETag, SHA256: m.SHA256, ContentType: p.ContentType, By: p.By}, err
 }
 
 // copyBody is io.Copy in large pieces that tells an error of the body from
