@@ -44,7 +44,7 @@ func Start(p Program, at Place) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() // the process has its own copy
+	defer log.Close()                                                   // the process has its own copy
 	cmd := exec.Command(path, p.args(strconv.Itoa(at.Port), at.Dir)...) //nolint:noctx // Kill and Stop end it
 	cmd.Dir, cmd.Stdout, cmd.Stderr = at.Dir, log, log
 	// Nothing of the caller's environment may reach it but where programs are.
