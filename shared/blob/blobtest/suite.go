@@ -53,6 +53,13 @@ func Run(t *testing.T, open func(t *testing.T) blob.Driver) {
 		{"several completions at once make one blob", testCompletesAtOnce},
 		{"Discard removes parts and blobs", testDiscard},
 		{"an empty blob has one empty part", testEmptyPart},
+		{"a presigned GET reaches the blob and its ranges", testPresignedGet},
+		{"a presigned URL says what the answer is called", testPresignedHeaders},
+		{"a presigned URL is good for one request", testPresignedForOneRequest},
+		{"a presigned PUT makes a blob and replaces none", testPresignedPut},
+		{"parts by presigned URLs make the blob", testPresignedParts},
+		{"a presigned URL is never shown", testPresignedSecret},
+		{"what cannot be presigned is refused", testPresignRefusals},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
