@@ -85,6 +85,7 @@ func TestOperationsHaveTheirNames(t *testing.T) {
 
 // unprovoked is every declared answer that no test can bring about, and why.
 var unprovoked = map[string]string{
+	"getFile 307": "files on a disk", "getFileContent 307": "files on a disk", "getLink 307": "files on a disk", "getSource 307": "files on a disk",
 	"healthz 500":    "it does nothing that can fail",
 	"getOpenapi 500": "it does nothing that can fail",
 	"getJwks 500":    "it does nothing that can fail",
@@ -272,6 +273,14 @@ func (a *answers) provokeByStores() {
 	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.blobs.Always(blobtest.Create, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.each(http.StatusBadGateway, partedOperations()...)
+	a.blobs.Calm()
+
+	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Changed}})
+	for _, row := range rows {
+		if o := a.operation(row); slices.Contains(o.Statuses, http.StatusTemporaryRedirect) {
+			a.ask(a.mine, row, a.targets(a.mine, row)[0]).Want(a.t, http.StatusConflict)
+		}
+	}
 	a.blobs.Calm()
 
 	panicking := a.App.Deps

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/http"
 	"strings"
@@ -169,6 +170,9 @@ func (s *server) edit(f *catalog.File, in contract.UpdateFileRequest) error {
 		}
 		f.ContentType = *in.ContentType
 	}
+	if in.Delivery != nil {
+		f.Delivery = catalog.Delivery(*in.Delivery)
+	}
 	if in.Visibility != nil {
 		f.Visibility = catalog.Visibility(*in.Visibility)
 	}
@@ -260,7 +264,7 @@ func (s *server) file(r *request, f *catalog.File) (contract.File, error) {
 	}
 	out := contract.File{
 		ID: f.ID, Owner: owner.Username, Path: f.Path, Name: f.Name(), Size: f.Version.Size, ContentType: f.ContentType,
-		Visibility: contract.Visibility(f.Visibility), ETag: f.Version.ETag, VersionID: f.Version.ID,
+		Visibility: contract.Visibility(f.Visibility), Delivery: contract.Delivery(cmp.Or(f.Delivery, catalog.DeliverAuto)), ETag: f.Version.ETag, VersionID: f.Version.ID,
 		DigestState: contract.DigestStateNone, CreatedAt: moment(f.CreatedAt), UpdatedAt: moment(f.UpdatedAt),
 	}
 	if !f.ExpiresAt.IsZero() {

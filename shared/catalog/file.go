@@ -19,12 +19,23 @@ const (
 	Public  Visibility = "public"  // everybody
 )
 
+// Delivery says how a file's bytes leave.
+type Delivery string
+
+// The deliveries.
+const (
+	DeliverAuto     Delivery = "auto"     // as the deployment has it
+	DeliverStream   Delivery = "stream"   // through us
+	DeliverRedirect Delivery = "redirect" // from the store, where that can give the same answer
+)
+
 // File is what a user sees: a name, and the version that is current.
 type File struct {
 	ID          string
 	Owner       string // a user id
 	Path        string // unique with its owner
 	Visibility  Visibility
+	Delivery    Delivery // empty: auto
 	ContentType string
 	Version     Version // the current one
 	CreatedAt   time.Time
@@ -87,6 +98,7 @@ func readVersion(r reader) Version {
 func (f File) attrs() table.Attrs {
 	a := f.Version.attrs()
 	a["owner"], a["path"], a["visibility"], a["content_type"] = f.Owner, f.Path, string(f.Visibility), f.ContentType
+	a["delivery"] = string(f.Delivery)
 	a["created"], a["updated"], a["expires"], a["deleted"] = millis(f.CreatedAt), millis(f.UpdatedAt), millis(f.ExpiresAt), millis(f.deletedAt)
 	a["purge"], a["rev"] = millis(f.purgeAt), f.rev
 	return a
@@ -96,7 +108,8 @@ func readFile(item table.Item) (File, error) {
 	r, err := read(item)
 	return File{
 		ID: item.Key.PK[len("FILE#"):], Owner: r.str("owner"), Path: r.str("path"),
-		Visibility: Visibility(r.str("visibility")), ContentType: r.str("content_type"), Version: readVersion(r),
+		Visibility: Visibility(r.str("visibility")), Delivery: Delivery(r.str("delivery")),
+		ContentType: r.str("content_type"), Version: readVersion(r),
 		CreatedAt: r.time("created"), UpdatedAt: r.time("updated"), ExpiresAt: r.time("expires"),
 		deletedAt: r.time("deleted"), purgeAt: r.time("purge"), rev: r.num("rev"),
 	}, err

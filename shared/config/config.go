@@ -31,6 +31,9 @@ type Config struct {
 	TLSKey         string         // PEM file
 	MetricsAddr    string         // host:port of /metrics; empty: none
 	LogLevel       slog.Level     // the least level logged
+	Delivery       string         // how bytes leave where no file says: auto, stream or redirect
+	RedirectAbove  int64          // auto redirects bodies of more bytes than this
+	DeliveryChoice bool           // a request may choose how bytes leave
 	Keep           time.Duration  // how long a replaced or deleted version is kept
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
@@ -65,6 +68,9 @@ func settings() []setting {
 		{"tls-key", "", "PEM `file` with the certificate's private key", func(c *Config, v string) error { c.TLSKey = v; return nil }},
 		{"metrics-addr", "", "`host:port` to serve Prometheus metrics on, at /metrics (default: not served)", func(c *Config, v string) error { return parseAddr(&c.MetricsAddr, v, true) }},
 		{"log-level", "info", "least `level` logged: debug, info, warn or error", func(c *Config, v string) error { return parseLevel(&c.LogLevel, v) }},
+		{"delivery", "auto", "how bytes leave, where a file has no `mode` of its own: auto, stream (through the server) or redirect (from a store that clients reach)", func(c *Config, v string) error { return parseWord(&c.Delivery, v, "auto", "stream", "redirect") }},
+		{"redirect-above", "4MiB", "`size` above which auto redirects an answer to the store", func(c *Config, v string) error { return parseSize(&c.RedirectAbove, v) }},
+		{"delivery-choice", "false", "`true` lets a request choose by ?delivery=stream or redirect", func(c *Config, v string) error { return parseBool(&c.DeliveryChoice, v) }},
 		{"keep", "24h", "`duration` for which a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
 		{"stop-timeout", "30s", "`duration` for which running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},

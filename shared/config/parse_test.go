@@ -34,6 +34,9 @@ func TestValues(t *testing.T) {
 	level := field(func(c config.Config) string { return c.LogLevel.String() })
 	keep := field(func(c config.Config) string { return c.Keep.String() })
 	stall := field(func(c config.Config) string { return c.Stall.String() })
+	mode := field(func(c config.Config) string { return c.Delivery })
+	above := field(func(c config.Config) string { return fmt.Sprint(c.RedirectAbove) })
+	choice := field(func(c config.Config) string { return fmt.Sprint(c.DeliveryChoice) })
 	stop := field(func(c config.Config) string { return c.StopTimeout.String() })
 	here, err := os.Getwd()
 	if err != nil {
@@ -47,6 +50,25 @@ func TestValues(t *testing.T) {
 	}{
 		{"addr", "127.0.0.1:8080", addr, "127.0.0.1:8080"},
 		{"addr", "127.0.0.1:0", addr, "127.0.0.1:0"},
+		{"delivery", "auto", mode, "auto"},
+		{"delivery", "stream", mode, "stream"},
+		{"delivery", "redirect", mode, "redirect"},
+		{"delivery", "Stream", mode, refused + `"Stream" is not one of: auto, stream, redirect`},
+		{"redirect-above", "0", above, "0"},
+		{"redirect-above", "1000", above, "1000"},
+		{"redirect-above", "3KiB", above, "3072"},
+		{"redirect-above", "4MiB", above, "4194304"},
+		{"redirect-above", "2GiB", above, "2147483648"},
+		{"redirect-above", "8388607TiB", above, "9223370937343148032"},
+		{"redirect-above", "8388608TiB", above, refused + `"8388608TiB" is not a size`},
+		{"redirect-above", "9223372036854775808", above, refused + `"9223372036854775808" is not a size`},
+		{"redirect-above", "-1", above, refused + `"-1" is not a size such as 4194304 or 4MiB`},
+		{"redirect-above", "4MB", above, refused + `"4MB" is not a size`},
+		{"redirect-above", "MiB", above, refused + `"MiB" is not a size`},
+		{"redirect-above", "4 MiB", above, refused + `"4 MiB" is not a size`},
+		{"delivery-choice", "true", choice, "true"},
+		{"delivery-choice", "false", choice, "false"},
+		{"delivery-choice", "1", choice, refused + `"1" is not one of: true, false`},
 		{"addr", ":8080", addr, ":8080"},
 		{"addr", "[::1]:8080", addr, "[::1]:8080"},
 		{"addr", "localhost:http", addr, "localhost:http"},

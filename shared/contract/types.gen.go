@@ -8,6 +8,24 @@ import (
 	"github.com/oapi-codegen/nullable"
 )
 
+// Defines values for AskedDelivery.
+const (
+	AskedDeliveryRedirect AskedDelivery = "redirect"
+	AskedDeliveryStream   AskedDelivery = "stream"
+)
+
+// Valid indicates whether the value is a known member of the AskedDelivery enum.
+func (e AskedDelivery) Valid() bool {
+	switch e {
+	case AskedDeliveryRedirect:
+		return true
+	case AskedDeliveryStream:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CheckStatus.
 const (
 	CheckStatusFailing CheckStatus = "failing"
@@ -35,6 +53,27 @@ const (
 func (e Delimiter) Valid() bool {
 	switch e {
 	case DelimiterSlash:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Delivery.
+const (
+	DeliveryAuto     Delivery = "auto"
+	DeliveryRedirect Delivery = "redirect"
+	DeliveryStream   Delivery = "stream"
+)
+
+// Valid indicates whether the value is a known member of the Delivery enum.
+func (e Delivery) Valid() bool {
+	switch e {
+	case DeliveryAuto:
+		return true
+	case DeliveryRedirect:
+		return true
+	case DeliveryStream:
 		return true
 	default:
 		return false
@@ -85,6 +124,7 @@ const (
 	DownloadStateAborted   DownloadState = "aborted"
 	DownloadStateCompleted DownloadState = "completed"
 	DownloadStateRunning   DownloadState = "running"
+	DownloadStateStarted   DownloadState = "started"
 )
 
 // Valid indicates whether the value is a known member of the DownloadState enum.
@@ -95,6 +135,8 @@ func (e DownloadState) Valid() bool {
 	case DownloadStateCompleted:
 		return true
 	case DownloadStateRunning:
+		return true
+	case DownloadStateStarted:
 		return true
 	default:
 		return false
@@ -224,6 +266,9 @@ func (e Visibility) Valid() bool {
 	}
 }
 
+// AskedDelivery defines model for AskedDelivery.
+type AskedDelivery string
+
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
 
@@ -273,6 +318,10 @@ type CreateUserRequest struct {
 // Delimiter defines model for Delimiter.
 type Delimiter string
 
+// Delivery How the bytes of a file leave: as the deployment decides, through the server, or from the store
+// where that can give the same answer.
+type Delivery string
+
 // DigestState What is known of the SHA-256: `verified` by us, `claimed` by whoever sent the file, or `none`.
 type DigestState string
 
@@ -287,6 +336,9 @@ type Download struct {
 	// BytesDelivered Bytes of the file that were handed to the connection.
 	BytesDelivered int64 `json:"bytes_delivered"`
 
+	// BytesIssued Bytes that redirects led to; whether they were fetched is not known.
+	BytesIssued int64 `json:"bytes_issued"`
+
 	// Client The address of the last request.
 	Client string `json:"client"`
 
@@ -298,14 +350,14 @@ type Download struct {
 	FirstAt time.Time `json:"first_at"`
 	LastAt  time.Time `json:"last_at"`
 
-	// Requests Those answered with a body.
+	// Requests Those answered with a body or a redirect.
 	Requests int64 `json:"requests"`
 
 	// SessionID The id of a download session, or of what counts as one.
 	SessionID string `json:"session_id"`
 
 	// State Whether an answer is under way (`running`), or else how the last one ended: sent whole
-	// (`completed`) or cut short (`aborted`).
+	// (`completed`), cut short (`aborted`), or in a redirect, of which no more is known (`started`).
 	State DownloadState `json:"state"`
 
 	// UserID Absent where nobody was logged in.
@@ -358,7 +410,7 @@ type DownloadSession struct {
 }
 
 // DownloadState Whether an answer is under way (`running`), or else how the last one ended: sent whole
-// (`completed`) or cut short (`aborted`).
+// (`completed`), cut short (`aborted`), or in a redirect, of which no more is known (`started`).
 type DownloadState string
 
 // File defines model for File.
@@ -366,6 +418,10 @@ type File struct {
 	// ContentType A media type (RFC 9110 §8.3.1).
 	ContentType MediaType `json:"content_type"`
 	CreatedAt   time.Time `json:"created_at"`
+
+	// Delivery How the bytes of a file leave: as the deployment decides, through the server, or from the store
+	// where that can give the same answer.
+	Delivery Delivery `json:"delivery"`
 
 	// DigestState What is known of the SHA-256: `verified` by us, `claimed` by whoever sent the file, or `none`.
 	DigestState DigestState `json:"digest_state"`
@@ -656,6 +712,10 @@ type UpdateFileRequest struct {
 	// ContentType A media type (RFC 9110 §8.3.1).
 	ContentType *MediaType `json:"content_type,omitempty"`
 
+	// Delivery How the bytes of a file leave: as the deployment decides, through the server, or from the store
+	// where that can give the same answer.
+	Delivery *Delivery `json:"delivery,omitempty"`
+
 	// ExpiresAt A time to come; null removes it.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
 
@@ -745,6 +805,7 @@ type UploadState string
 // Usage defines model for Usage.
 type Usage struct {
 	BytesDelivered int64 `json:"bytes_delivered"`
+	BytesIssued    int64 `json:"bytes_issued"`
 
 	// Downloads Lines of the audit.
 	Downloads int64 `json:"downloads"`
@@ -1014,6 +1075,10 @@ type GetFileContentParams struct {
 	// admins.
 	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
 
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1042,6 +1107,10 @@ type HeadFileContentParams struct {
 	// Version The id of a version; without it, the current one. One that is not current is for the owner and
 	// admins.
 	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
+
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
 
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
@@ -1138,6 +1207,10 @@ type DeleteFileByPathParams struct {
 
 // GetFileParams defines parameters for GetFile.
 type GetFileParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1163,6 +1236,10 @@ type GetFileParams struct {
 
 // HeadFileParams defines parameters for HeadFile.
 type HeadFileParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1234,6 +1311,10 @@ type HeadLinkParams struct {
 
 // GetSourceParams defines parameters for GetSource.
 type GetSourceParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1259,6 +1340,10 @@ type GetSourceParams struct {
 
 // HeadSourceParams defines parameters for HeadSource.
 type HeadSourceParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`

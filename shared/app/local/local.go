@@ -103,7 +103,7 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 		Accounts: accounts, Catalog: cat, Ring: ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
 		Uploads:        &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: o.Clock},
 		Links:          &link.Service{Catalog: cat, Ring: ring, Clock: o.Clock},
-		Delivery:       &delivery.Service{Blobs: blobs, Clock: o.Clock, Stall: c.Stall},
+		Delivery:       &delivery.Service{Blobs: blobs, Policy: deliveryPolicy(c), Clock: o.Clock, Stall: c.Stall},
 		Checks:         map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
 		Recorder:       delivery.NewRecorder(cat, log, o.Clock),
 		Stopping:       func() bool { return false },
@@ -116,6 +116,13 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	a.record()
 	a.Janitor = &janitor.Janitor{Catalog: cat, Blobs: blobs, Records: records.sweep, Log: log, Every: sweepEvery}
 	return a, nil
+}
+
+// deliveryPolicy is what the settings say of deliveries.
+func deliveryPolicy(c config.Config) delivery.Policy {
+	return delivery.Policy{
+		Mode: catalog.Delivery(c.Delivery), Above: c.RedirectAbove, ByRequest: c.DeliveryChoice,
+	}
 }
 
 // record runs the recorder until the App is closed.
