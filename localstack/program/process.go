@@ -16,10 +16,13 @@ import (
 
 // Place is where a program runs.
 type Place struct {
-	Port   int    // of Host
-	Dir    string // of its data; it is there already
-	Log    string // file that its output is added to
-	Detach bool   // it outlives the caller, and the caller's terminal
+	Port int    // of Host
+	Dir  string // of its data; it is there already
+	Log  string // file that its output is added to
+
+	// Hold, where not nil, is a file that the process keeps open as long as it
+	// lives. It then outlives the caller and the caller's terminal.
+	Hold *os.File
 }
 
 // Endpoint returns the URL of the store.
@@ -33,8 +36,8 @@ type Process struct {
 	ended chan struct{} // closed when it has
 }
 
-// Start starts the program and returns at once; Ready waits for it. Unless it
-// is detached, the process dies with the caller (on Linux, however that ends).
+// Start starts the program and returns at once; Ready waits for it. Unless
+// at.Hold is set the process dies with the caller (on Linux, however that ends).
 func Start(p Program, at Place) (*Process, error) {
 	path, err := Find(p.Name)
 	if err != nil {
@@ -49,7 +52,10 @@ func Start(p Program, at Place) (*Process, error) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = at.Dir, log, log
 	// Nothing of the caller's environment may reach it but where programs are.
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + at.Dir}, p.env...)
-	cmd.SysProcAttr = attributes(at.Detach)
+	cmd.SysProcAttr = attributes(at.Hold != nil)
+	if at.Hold != nil {
+		cmd.ExtraFiles = []*os.File{at.Hold}
+	}
 	process := &Process{cmd: cmd, ended: make(chan struct{})}
 	return process, process.start()
 }

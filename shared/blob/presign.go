@@ -35,7 +35,7 @@ type Presign struct {
 	Part   int
 
 	// SHA256, where not nil, is the digest to which the store holds the body of
-	// a PUT.
+	// a PUT. Of a part some stores require it: see Bucket.PartDigests.
 	SHA256 []byte
 }
 
@@ -60,10 +60,21 @@ type Presigner interface {
 	// Presign signs the request that p describes, for the address by which
 	// the world knows the store. It does not ask whether the blob is there.
 	Presign(ctx context.Context, p Presign) (Presigned, error)
+
+	// PartDigests reports whether a URL for a part is only made with its
+	// SHA-256, since the store keeps those of all parts.
+	PartDigests() bool
 }
 
 // Presigns reports whether the store can be reached by presigned URLs.
 func (b *Bucket) Presigns() bool { return b.driver.Presigner() != nil }
+
+// PartDigests reports whether a URL for a part is only made with its SHA-256.
+// The store then keeps those of all parts, and ListParts returns them.
+func (b *Bucket) PartDigests() bool {
+	signer := b.driver.Presigner()
+	return signer != nil && signer.PartDigests()
+}
 
 // Presign makes a URL by which one request reaches the store without us. It
 // fails with presign_unsupported where the store has none. It does not ask
@@ -78,6 +89,9 @@ func (b *Bucket) Presign(ctx context.Context, p Presign) (Presigned, error) {
 	signer := b.driver.Presigner()
 	if signer == nil {
 		return Presigned{}, fault.New(fault.Unprocessable, "presign_unsupported", "The store cannot be reached by presigned URLs.")
+	}
+	if p.Upload != "" && p.SHA256 == nil && signer.PartDigests() {
+		return Presigned{}, fault.InvalidField("sha256", "The store takes no part without its SHA-256.")
 	}
 	signed, err := signer.Presign(ctx, p)
 	if err != nil {

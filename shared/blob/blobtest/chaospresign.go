@@ -20,6 +20,8 @@ type chaosPresign struct {
 	signer blob.Presigner
 }
 
+func (p chaosPresign) PartDigests() bool { return p.signer.PartDigests() }
+
 func (p chaosPresign) Presign(ctx context.Context, want blob.Presign) (blob.Presigned, error) {
 	if err := p.chaos.disturb(ctx, Presign); err != nil {
 		return blob.Presigned{}, err
