@@ -52,6 +52,8 @@ func TestWrongSettingIsNamed(t *testing.T) {
 		{"delivery", "sometimes", `"sometimes" is not one of: auto, stream, redirect`},
 		{"redirect-above", "4 MB", `"4 MB" is not a size such as 4194304 or 4MiB`},
 		{"delivery-choice", "yes", `"yes" is not one of: true, false`},
+		{"upload-parts", "s3", `"s3" is not one of: auto, server, store`},
+		{"upload-digest", "none", `"none" is not one of: verify, claim`},
 		{"keep", "a day", `"a day" is not a duration such as 30s or 24h`},
 		{"stall", "10ms", "10ms is too short: at least 1s"},
 		{"stop-timeout", "-1s", "-1s is too short: at least 0s"},

@@ -265,13 +265,22 @@ func (s *server) file(r *request, f *catalog.File) (contract.File, error) {
 	out := contract.File{
 		ID: f.ID, Owner: owner.Username, Path: f.Path, Name: f.Name(), Size: f.Version.Size, ContentType: f.ContentType,
 		Visibility: contract.Visibility(f.Visibility), Delivery: contract.Delivery(cmp.Or(f.Delivery, catalog.DeliverAuto)), ETag: f.Version.ETag, VersionID: f.Version.ID,
-		DigestState: contract.DigestStateNone, CreatedAt: moment(f.CreatedAt), UpdatedAt: moment(f.UpdatedAt),
+		SHA256: hex.EncodeToString(f.Version.SHA256), DigestState: digestState(f.Version), CreatedAt: moment(f.CreatedAt), UpdatedAt: moment(f.UpdatedAt),
 	}
 	if !f.ExpiresAt.IsZero() {
 		out.ExpiresAt = moment(f.ExpiresAt)
 	}
-	if f.Version.SHA256 != nil {
-		out.SHA256, out.DigestState = hex.EncodeToString(f.Version.SHA256), contract.DigestStateVerified
-	}
 	return out, nil
+}
+
+// digestState says what is known of a version's SHA-256.
+func digestState(v catalog.Version) contract.DigestState {
+	switch {
+	case v.SHA256 == nil:
+		return contract.DigestStateNone
+	case v.Claimed:
+		return contract.DigestStateClaimed
+	default:
+		return contract.DigestStateVerified
+	}
 }

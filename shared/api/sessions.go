@@ -115,7 +115,7 @@ func (s *server) shownSession(session catalog.Session, f *catalog.File) contract
 	chunk := manifest.ChunkSize(f.Version.Size)
 	return contract.DownloadSession{
 		ID: session.ID, FileID: f.ID, VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
-		SHA256: hex.EncodeToString(f.Version.SHA256), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
+		SHA256: hex.EncodeToString(f.Version.Verified()), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
 		Sources: []contract.Source{{
 			URL: s.external("s", s.sealSource(session), f.Name()), ExpiresAt: moment(session.ExpiresAt),
 		}},

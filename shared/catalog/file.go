@@ -50,6 +50,14 @@ type File struct {
 // Name returns the last segment of the path.
 func (f File) Name() string { return f.Path[strings.LastIndexByte(f.Path, '/')+1:] }
 
+// Verified returns the version's SHA-256 where we have computed it, else nil.
+func (v Version) Verified() []byte {
+	if v.Claimed {
+		return nil
+	}
+	return v.SHA256
+}
+
 // Version is one immutable content of a file.
 type Version struct {
 	ID         string
@@ -58,6 +66,7 @@ type Version struct {
 	ETag       string // quoted and strong; fixed when the version is published
 	StoreETag  string // that of its blob in the store, quoted; empty where it has none
 	SHA256     []byte // 32 bytes, or none
+	Claimed    bool   // SHA256 is what the sender says, and nobody has checked it
 	ModifiedAt time.Time
 	CreatedBy  string    // a user id
 	KeptUntil  time.Time // when a replaced version goes; zero: it is current
@@ -81,15 +90,18 @@ func locationKey(owner, path string) table.Key {
 
 func (v Version) attrs() table.Attrs {
 	return table.Attrs{
-		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "store_etag": v.StoreETag, "sha256": v.SHA256,
+		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "store_etag": v.StoreETag, "sha256": v.SHA256, "claimed": v.Claimed,
 		"modified": millis(v.ModifiedAt), "by": v.CreatedBy, "kept": millis(v.KeptUntil),
 	}
 }
 
 func readVersion(r reader) Version {
 	sum, _ := r.attrs["sha256"].([]byte)
+	if len(sum) == 0 {
+		sum = nil
+	}
 	return Version{
-		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), StoreETag: r.str("store_etag"), SHA256: sum,
+		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), StoreETag: r.str("store_etag"), SHA256: sum, Claimed: r.flag("claimed"),
 		ModifiedAt: r.time("modified"), CreatedBy: r.str("by"),
 		KeptUntil: r.time("kept"), contentType: r.str("content_type"),
 	}

@@ -86,6 +86,7 @@ type Content struct {
 	Size        int64
 	ETag        string // of its blob in the store, quoted; empty where it has none
 	SHA256      []byte
+	Claimed     bool // nobody has checked SHA256
 	ContentType string
 	By          string // a user id
 }
@@ -169,7 +170,7 @@ func (c *Catalog) next(was *File, u Upload, content Content) File {
 	now := c.now().UTC().Truncate(time.Millisecond)
 	v := Version{
 		ID: u.ID, Key: u.Key(), Size: content.Size, ETag: cmp.Or(content.ETag, fmt.Sprintf("%q", u.ID)), StoreETag: content.ETag,
-		SHA256: content.SHA256, ModifiedAt: now, CreatedBy: content.By,
+		SHA256: content.SHA256, Claimed: content.Claimed, ModifiedAt: now, CreatedBy: content.By,
 	}
 	if was == nil {
 		return File{

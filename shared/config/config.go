@@ -34,6 +34,8 @@ type Config struct {
 	Delivery       string         // how bytes leave where no file says: auto, stream or redirect
 	RedirectAbove  int64          // auto redirects bodies of more bytes than this
 	DeliveryChoice bool           // a request may choose how bytes leave
+	UploadParts    string         // where parts go: auto, server or store
+	UploadDigest   string         // of uploads in parts: verify or claim
 	Keep           time.Duration  // how long a replaced or deleted version is kept
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
@@ -71,6 +73,8 @@ func settings() []setting {
 		{"delivery", "auto", "how bytes leave, where a file has no `mode` of its own: auto, stream (through the server) or redirect (from a store that clients reach)", func(c *Config, v string) error { return parseWord(&c.Delivery, v, "auto", "stream", "redirect") }},
 		{"redirect-above", "4MiB", "`size` above which auto redirects an answer to the store", func(c *Config, v string) error { return parseSize(&c.RedirectAbove, v) }},
 		{"delivery-choice", "false", "`true` lets a request choose by ?delivery=stream or redirect", func(c *Config, v string) error { return parseBool(&c.DeliveryChoice, v) }},
+		{"upload-parts", "auto", "where the `parts` of uploads are sent: server, store (by its own URLs), or auto (the store where clients reach it)", func(c *Config, v string) error { return parseWord(&c.UploadParts, v, "auto", "server", "store") }},
+		{"upload-digest", "verify", "verify reads an upload in parts once when it is complete; `claim` believes the SHA-256 that was announced, and makes no manifest", func(c *Config, v string) error { return parseWord(&c.UploadDigest, v, "verify", "claim") }},
 		{"keep", "24h", "`duration` for which a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
 		{"stop-timeout", "30s", "`duration` for which running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},

@@ -37,6 +37,8 @@ func TestValues(t *testing.T) {
 	mode := field(func(c config.Config) string { return c.Delivery })
 	above := field(func(c config.Config) string { return fmt.Sprint(c.RedirectAbove) })
 	choice := field(func(c config.Config) string { return fmt.Sprint(c.DeliveryChoice) })
+	parts := field(func(c config.Config) string { return c.UploadParts })
+	sums := field(func(c config.Config) string { return c.UploadDigest })
 	stop := field(func(c config.Config) string { return c.StopTimeout.String() })
 	here, err := os.Getwd()
 	if err != nil {
@@ -50,6 +52,11 @@ func TestValues(t *testing.T) {
 	}{
 		{"addr", "127.0.0.1:8080", addr, "127.0.0.1:8080"},
 		{"addr", "127.0.0.1:0", addr, "127.0.0.1:0"},
+		{"upload-parts", "store", parts, "store"},
+		{"upload-parts", "server", parts, "server"},
+		{"upload-parts", "s3", parts, refused + `"s3" is not one of: auto, server, store`},
+		{"upload-digest", "claim", sums, "claim"},
+		{"upload-digest", "none", sums, refused + `"none" is not one of: verify, claim`},
 		{"delivery", "auto", mode, "auto"},
 		{"delivery", "stream", mode, "stream"},
 		{"delivery", "redirect", mode, "redirect"},

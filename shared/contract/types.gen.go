@@ -565,8 +565,8 @@ type Order string
 type Part struct {
 	Number int `json:"number"`
 
-	// SHA256 In hexadecimal.
-	SHA256 string `json:"sha256"`
+	// SHA256 In hexadecimal; absent where the store does not tell.
+	SHA256 string `json:"sha256,omitempty,omitzero"`
 
 	// Size Bytes.
 	Size int64 `json:"size"`
@@ -583,7 +583,10 @@ type PartToIssue struct {
 // PartURL defines model for PartURL.
 type PartURL struct {
 	ExpiresAt time.Time `json:"expires_at"`
-	Number    int       `json:"number"`
+
+	// Headers What to send along; absent where nothing is.
+	Headers map[string]string `json:"headers,omitempty,omitzero"`
+	Number  int               `json:"number"`
 
 	// URL Absolute. It holds a signature; treat it as a password.
 	URL string `json:"url"`

@@ -205,8 +205,8 @@ func setHeaders(h http.Header, f *catalog.File, rep byterange.Representation, b 
 	if b.status == http.StatusPartialContent && b.multipart == nil {
 		h.Set("Content-Range", b.ranges[0].ContentRange(rep.Size))
 	}
-	if f.Version.SHA256 != nil {
-		h.Set("Repr-Digest", digest.Format(f.Version.SHA256))
+	if sum := f.Version.Verified(); sum != nil {
+		h.Set("Repr-Digest", digest.Format(sum))
 	}
 	h.Set("Content-Disposition", dispositionOf(f, o.Disposition))
 }

@@ -18,7 +18,7 @@ import (
 const patience = 2 * time.Second
 
 // Complete ends an upload: it makes its parts one blob, reads that once to
-// verify it, and publishes it. Where this takes long the upload is returned as
+// verify it (unless Policy.Claim), and publishes it. Where this takes long the upload is returned as
 // verifying, and the work goes on: ask again, here or by Watch. Whoever asks
 // of an upload that is complete gets it as it is.
 //
@@ -120,6 +120,11 @@ func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 	if err != nil {
 		return err
 	}
+	content := catalog.Content{Size: made.Size, ETag: made.ETag, ContentType: m.ContentType, By: m.By}
+	if s.Policy.Claim {
+		content.SHA256, content.Claimed = m.SHA256, m.SHA256 != nil
+		return s.publish(ctx, m, content)
+	}
 	sums, err := s.readOnce(ctx, m.Key(), made)
 	if err != nil {
 		return err
@@ -133,9 +138,13 @@ func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 			return ended(err)
 		}
 	}
-	_, _, err = s.Catalog.Publish(ctx, m.Upload, catalog.Content{
-		Size: made.Size, ETag: made.ETag, SHA256: sums.SHA256(), ContentType: m.ContentType, By: m.By,
-	}, nil)
+	content.SHA256 = sums.SHA256()
+	return s.publish(ctx, m, content)
+}
+
+// publish makes what arrived a version.
+func (s *Service) publish(ctx context.Context, m catalog.Multipart, content catalog.Content) error {
+	_, _, err := s.Catalog.Publish(ctx, m.Upload, content, nil)
 	return ended(err)
 }
 

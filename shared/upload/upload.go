@@ -31,10 +31,21 @@ const bufferSize = 256 << 10
 type Service struct {
 	Catalog *catalog.Catalog
 	Blobs   *blob.Bucket
+	Policy  Policy
 	Log     *slog.Logger
 	Clock   func() time.Time
 
 	jobs jobs
+}
+
+// Policy is what a deployment has settled about uploads.
+type Policy struct {
+	// Direct sends the parts of an upload straight to the store, by its own
+	// URLs, where it has such.
+	Direct bool
+	// Claim takes the word of whoever completes an upload in parts for its
+	// SHA-256, and saves the reading of it: it has no manifest then.
+	Claim bool
 }
 
 // Put is one whole file on its way in.

@@ -101,7 +101,7 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	}
 	a.Deps = api.Deps{
 		Accounts: accounts, Catalog: cat, Ring: ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
-		Uploads:        &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: o.Clock},
+		Uploads:        &upload.Service{Catalog: cat, Blobs: blobs, Policy: uploadPolicy(c), Log: log, Clock: o.Clock},
 		Links:          &link.Service{Catalog: cat, Ring: ring, Clock: o.Clock},
 		Delivery:       &delivery.Service{Blobs: blobs, Policy: deliveryPolicy(c), Clock: o.Clock, Stall: c.Stall},
 		Checks:         map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
@@ -123,6 +123,11 @@ func deliveryPolicy(c config.Config) delivery.Policy {
 	return delivery.Policy{
 		Mode: catalog.Delivery(c.Delivery), Above: c.RedirectAbove, ByRequest: c.DeliveryChoice,
 	}
+}
+
+// uploadPolicy is what the settings say of uploads.
+func uploadPolicy(c config.Config) upload.Policy {
+	return upload.Policy{Direct: c.UploadParts == "store", Claim: c.UploadDigest == "claim"}
 }
 
 // record runs the recorder until the App is closed.

@@ -401,9 +401,9 @@ type ClientInterface interface {
 	// CompleteUpload Complete an upload
 	//
 	// Takes no list: what has arrived is known. While parts are missing the answer is 422
-	// `parts_missing`, and the upload goes on. Then the whole is read once; where that takes longer
-	// than two seconds the answer is 202, and to ask again, or to read the upload, tells when it is
-	// done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
+	// `parts_missing`, and the upload goes on. Then the whole is read once, unless the deployment
+	// takes the announced SHA-256 for granted. Where this takes longer than two seconds the answer is
+	// 202, and to ask again, or to read the upload, tells when it is done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 	// To complete again answers the same file.
 	//
 	// Corresponds with POST /api/uploads/{id}/complete (the `CompleteUpload` operationId).
@@ -411,8 +411,9 @@ type ClientInterface interface {
 
 	// IssuePartsWithBody Get URLs for parts
 	//
-	// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-	// it. Ask again as often as needed.
+	// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+	// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+	// through the server, or one of the server, good for an hour. Ask again as often as needed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -421,8 +422,9 @@ type ClientInterface interface {
 
 	// IssueParts Get URLs for parts
 	//
-	// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-	// it. Ask again as often as needed.
+	// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+	// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+	// through the server, or one of the server, good for an hour. Ask again as often as needed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1237,9 +1239,9 @@ func (c *Client) GetUpload(ctx context.Context, id UploadID, reqEditors ...Reque
 // CompleteUpload Complete an upload
 //
 // Takes no list: what has arrived is known. While parts are missing the answer is 422
-// `parts_missing`, and the upload goes on. Then the whole is read once; where that takes longer
-// than two seconds the answer is 202, and to ask again, or to read the upload, tells when it is
-// done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
+// `parts_missing`, and the upload goes on. Then the whole is read once, unless the deployment
+// takes the announced SHA-256 for granted. Where this takes longer than two seconds the answer is
+// 202, and to ask again, or to read the upload, tells when it is done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 // To complete again answers the same file.
 //
 // Corresponds with POST /api/uploads/{id}/complete (the `CompleteUpload` operationId).
@@ -1257,8 +1259,9 @@ func (c *Client) CompleteUpload(ctx context.Context, id UploadID, reqEditors ...
 
 // IssuePartsWithBody Get URLs for parts
 //
-// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-// it. Ask again as often as needed.
+// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+// through the server, or one of the server, good for an hour. Ask again as often as needed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1277,8 +1280,9 @@ func (c *Client) IssuePartsWithBody(ctx context.Context, id UploadID, contentTyp
 
 // IssueParts Get URLs for parts
 //
-// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-// it. Ask again as often as needed.
+// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+// through the server, or one of the server, good for an hour. Ask again as often as needed.
 //
 // Takes a body of the `application/json` content type.
 //
