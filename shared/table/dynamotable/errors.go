@@ -18,7 +18,7 @@ import (
 
 // patience is how long one request may take. DynamoDB answers in milliseconds
 // or not at all.
-const patience = 5 * time.Second
+const patience = 10 * time.Second
 
 // storeError is an error with its code.
 type storeError struct {
