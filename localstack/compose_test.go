@@ -52,6 +52,7 @@ func TestContainersHaveThePortsAndCredentialsOfThePrograms(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"MINIO_ROOT_USER": program.AccessKey, "MINIO_ROOT_PASSWORD": program.SecretKey, "MINIO_REGION": program.Region, "MINIO_DOMAIN": "localhost",
+		"MINIO_API_STALE_UPLOADS_EXPIRY": program.StaleUploads,
 	} {
 		if got := services["minio"].Environment[name]; got != want {
 			t.Errorf("minio has %s=%q, want %q", name, got, want)

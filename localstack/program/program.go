@@ -17,6 +17,10 @@ const (
 	SecretKey = "sluice-secret"
 )
 
+// StaleUploads is after how long MinIO drops an upload in parts: a day after we
+// have. It would be 24 hours, and an upload may take a week.
+const StaleUploads = "192h"
+
 // Host is the address that every store listens on.
 const Host = "127.0.0.1"
 
@@ -39,7 +43,7 @@ func MinIO() Program {
 		},
 		env: []string{
 			"MINIO_ROOT_USER=" + AccessKey, "MINIO_ROOT_PASSWORD=" + SecretKey, "MINIO_REGION=" + Region,
-			"MINIO_DOMAIN=localhost", "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
+			"MINIO_API_STALE_UPLOADS_EXPIRY=" + StaleUploads, "MINIO_DOMAIN=localhost", "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,8 +21,8 @@ import (
 type Config struct {
 	Addr           string         // host:port to listen on
 	Data           string         // folder of the embedded stores and keys
-	Blob           *url.URL       // where blobs are: file:///folder
-	Table          *url.URL       // where records are: bolt:///file
+	Blob           *url.URL       // where blobs are: file:///folder or s3://bucket/prefix/?options
+	Table          *url.URL       // where records are: bolt:///file or dynamodb://table?options
 	Keys           *url.URL       // where the signing keys are: file:///file
 	AdminPassword  Secret         // of the first admin; made up and printed where empty
 	PublicURL      *url.URL       // how clients reach the server; nil: by the address bound
@@ -59,9 +60,9 @@ func settings() []setting {
 	return []setting{
 		{"addr", "127.0.0.1:8080", "`host:port` to listen on", func(c *Config, v string) error { return parseAddr(&c.Addr, v, false) }},
 		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
-		{"blob", "", "`URL` of the blob store; file:///folder (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, "file") }},
-		{"table", "", "`URL` of the record store; bolt:///file (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, "bolt") }},
-		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, "file") }},
+		{"blob", "", "`URL` of the blob store; file:///folder or s3://bucket (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, blobStores()) }},
+		{"table", "", "`URL` of the record store; bolt:///file or dynamodb://table (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, tableStores()) }},
+		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
 		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = NewSecret(v); return nil }},
 		{"public-url", "", "`URL` under which clients reach this server", func(c *Config, v string) error { return parsePublicURL(&c.PublicURL, v) }},
 		{"trusted-proxies", "", "comma-separated `addresses` or networks of proxies whose X-Forwarded-For is believed", func(c *Config, v string) error { return parsePrefixes(&c.TrustedProxies, v) }},
@@ -81,10 +82,12 @@ func settings() []setting {
 	}
 }
 
-// Flags adds a flag for every setting to fs.
-func Flags(fs *flag.FlagSet) {
+// Flags adds a flag to fs for every setting, or for those that are named.
+func Flags(fs *flag.FlagSet, names ...string) {
 	for _, s := range settings() {
-		fs.String(s.name, s.value, s.usage+" ["+Env(s.name)+"]")
+		if len(names) == 0 || slices.Contains(names, s.name) {
+			fs.String(s.name, s.value, s.usage+" ["+Env(s.name)+"]")
+		}
 	}
 }
 

@@ -39,29 +39,6 @@ func parsePath(to *string, v string) error {
 	return err
 }
 
-// parseStore takes an absolute URL of one of the schemes. A relative path is
-// refused, since two programs in different folders would mean different files.
-func parseStore(to **url.URL, v string, schemes ...string) error {
-	if v == "" {
-		return nil
-	}
-	u, err := url.Parse(v)
-	if err != nil {
-		return errors.New("not a URL") // the parser's error repeats the value, which may hold a password
-	}
-	for _, s := range schemes {
-		if u.Scheme != s {
-			continue
-		}
-		if u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return fmt.Errorf("want %s:///absolute/path", s)
-		}
-		*to = u
-		return nil
-	}
-	return fmt.Errorf("scheme %q is not one of: %s", u.Scheme, strings.Join(schemes, ", "))
-}
-
 func parsePublicURL(to **url.URL, v string) error {
 	if v == "" {
 		return nil

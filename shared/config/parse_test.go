@@ -25,7 +25,9 @@ func TestValues(t *testing.T) {
 	metrics := field(func(c config.Config) string { return c.MetricsAddr })
 	data := field(func(c config.Config) string { return c.Data })
 	blob := field(func(c config.Config) string { return c.Blob.Path })
+	blobURL := field(func(c config.Config) string { return c.Blob.String() })
 	table := field(func(c config.Config) string { return c.Table.Path })
+	tableURL := field(func(c config.Config) string { return c.Table.String() })
 	keys := field(func(c config.Config) string { return c.Keys.Path })
 	password := field(func(c config.Config) string { return c.AdminPassword.Reveal() })
 	public := field(func(c config.Config) string { return fmt.Sprint(c.PublicURL) })
@@ -102,17 +104,32 @@ func TestValues(t *testing.T) {
 		{"blob", "file:///srv/my%20blobs", blob, "/srv/my blobs"},
 		{"blob", "FILE:///srv/blobs", blob, "/srv/blobs"},
 		{"blob", "file:/srv/blobs", blob, "/srv/blobs"},
-		{"blob", "/srv/blobs", blob, refused + `scheme "" is not one of: file`},
-		{"blob", "s3://bucket", blob, refused + `scheme "s3" is not one of: file`},
-		{"blob", "bolt:///srv/x", blob, refused + `scheme "bolt" is not one of: file`},
+		{"blob", "/srv/blobs", blob, refused + `scheme "" is not one of: file, s3`},
+		{"blob", "bolt:///srv/x", blob, refused + `scheme "bolt" is not one of: file, s3`},
 		{"blob", "file://srv/blobs", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:blobs", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:///srv?sync=no", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:///srv/a#b", blob, refused + "want file:///absolute/path"},
 		{"blob", "file://me@/srv", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:///%zz", blob, refused + "not a URL"},
+		{"blob", "s3://bucket", blobURL, "s3://bucket"},
+		{"blob", "s3://bucket/some/prefix/", blobURL, "s3://bucket/some/prefix/"},
+		{"blob", "S3://bucket?path_style=true&region=eu-central-1", blobURL, "s3://bucket?path_style=true&region=eu-central-1"},
+		{"blob", "s3:bucket", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3:///bucket", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket:9000", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://key:secret@bucket", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket#a", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket?region=%zz", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket?zone=a", blobURL, refused + "there is an option that is not one of: region, path_style, "},
+		{"blob", "s3://bucket?region=a&region=b", blobURL, refused + "the option region stands there more than once"},
 		{"table", "bolt:///srv/t.db", table, "/srv/t.db"},
-		{"table", "file:///srv/t.db", table, refused + `scheme "file" is not one of: bolt`},
+		{"table", "file:///srv/t.db", table, refused + `scheme "file" is not one of: bolt, dynamodb`},
+		{"table", "dynamodb://sluice", tableURL, "dynamodb://sluice"},
+		{"table", "dynamodb://sluice?hot=sluice-hot", tableURL, "dynamodb://sluice?hot=sluice-hot"},
+		{"table", "dynamodb://sluice/", tableURL, refused + "want dynamodb://table, "},
+		{"table", "dynamodb:sluice", tableURL, refused + "want dynamodb://table, "},
+		{"table", "dynamodb://sluice?ttl=a", tableURL, refused + "there is an option that is not one of: region, hot"},
 		{"keys", "file:///srv/k.json", keys, "/srv/k.json"},
 		{"keys", "ssm:/sluice/keys", keys, refused + `scheme "ssm" is not one of: file`},
 

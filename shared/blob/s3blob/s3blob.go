@@ -122,17 +122,22 @@ func (d *Driver) Delete(ctx context.Context, key string) error {
 	if d.refuses(key) {
 		return nil // nothing can be there
 	}
-	_, err := d.control.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.options.Bucket, Key: d.object(key)})
+	err := d.again(ctx, d.options.Retry, func(ctx context.Context) error {
+		_, err := d.control.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.options.Bucket, Key: d.object(key)})
+		return err
+	})
 	if code(err) == blob.NotFound {
 		return nil
 	}
 	return err
 }
 
-// Ping implements blob.Driver: it asks for the bucket.
+// Ping implements blob.Driver: it asks for the bucket, once.
 func (d *Driver) Ping(ctx context.Context) error {
-	_, err := d.control.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &d.options.Bucket})
-	return err
+	return within(ctx, d.options.Stall, func(ctx context.Context) error {
+		_, err := d.control.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &d.options.Bucket})
+		return err
+	})
 }
 
 // Multipart implements blob.Driver.

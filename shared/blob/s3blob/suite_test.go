@@ -30,7 +30,9 @@ func TestVersitygwPassesTheSuite(t *testing.T) {
 
 func TestMinIOPassesTheSuiteWithDigestsOfParts(t *testing.T) {
 	t.Parallel()
-	suite(t, stores.MinIO(t), s3blob.Options{PartDigests: true, Prefix: "a prefix/", Gaps: s3blob.Gaps{PathKeys: true}})
+	suite(t, stores.MinIO(t), s3blob.Options{
+		PartDigests: true, Prefix: "a prefix/", ReadAhead: s3blob.ReadAhead{Connections: 3, Block: 64 << 10},
+		Gaps: s3blob.Gaps{PathKeys: true}})
 }
 
 func suite(t *testing.T, store *stores.S3, o s3blob.Options) {

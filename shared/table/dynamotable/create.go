@@ -152,26 +152,36 @@ func (s *Store) protect(ctx context.Context, name string, want Settings) (string
 
 // expire has DynamoDB remove what has expired.
 func (s *Store) expire(ctx context.Context, name string, _ Settings) (string, error) {
-	out, err := s.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &name})
-	if err != nil {
+	on, err := s.expires(ctx, name)
+	if on || err != nil {
 		return "", err
-	}
-	ttl := out.TimeToLiveDescription
-	if ttl.TimeToLiveStatus == types.TimeToLiveStatusEnabled || ttl.TimeToLiveStatus == types.TimeToLiveStatusEnabling {
-		if aws.ToString(ttl.AttributeName) != ttlName {
-			return "", fault.Newf(fault.Conflict, "table_foreign",
-				"The DynamoDB table %s takes another attribute than %s for the expiry: choose another name.", name, ttlName)
-		}
-		return "", nil
 	}
 	_, err = s.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName:               &name,
 		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(ttlName), Enabled: aws.Bool(true)},
 	})
-	if err != nil {
-		return "", err
+	if err == nil {
+		return "expiry by " + ttlName + " switched on", nil
 	}
-	return "expiry by " + ttlName + " switched on", nil
+	if on, again := s.expires(ctx, name); on && again == nil {
+		return "", nil // another process was faster
+	}
+	return "", err
+}
+
+// expires reports whether the table's TTL is on, by our attribute.
+func (s *Store) expires(ctx context.Context, name string) (bool, error) {
+	out, err := s.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &name})
+	if err != nil {
+		return false, err
+	}
+	ttl := out.TimeToLiveDescription
+	on := ttl.TimeToLiveStatus == types.TimeToLiveStatusEnabled || ttl.TimeToLiveStatus == types.TimeToLiveStatusEnabling
+	if on && aws.ToString(ttl.AttributeName) != ttlName {
+		return false, fault.Newf(fault.Conflict, "table_foreign",
+			"The DynamoDB table %s takes another attribute than %s for the expiry: choose another name.", name, ttlName)
+	}
+	return on, nil
 }
 
 // recover switches point-in-time recovery on. For a moment after a table was

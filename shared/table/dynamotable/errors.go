@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"sluice/shared/table"
 )
 
 // patience is how long one request may take. DynamoDB answers in milliseconds
 // or not at all.
-const patience = 5 * time.Second
+const patience = 10 * time.Second
 
 // storeError is an error with its code.
 type storeError struct {
@@ -79,6 +81,9 @@ func classify(ctx context.Context, err error) table.Code {
 	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
 		return transactionCode(canceled.CancellationReasons)
 	}
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
+		return table.Unanswered // DynamoDB says of some that the write may have been done
+	}
 	if answer, ok := errors.AsType[smithy.APIError](err); ok {
 		return answerCode(answer)
 	}
@@ -101,9 +106,6 @@ func answerCode(answer smithy.APIError) table.Code {
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "ThrottlingError", "RequestLimitExceeded":
 		return table.Throttled
 	case "TransactionInProgressException": // what we sent before under the token is not done yet
-		return table.Unanswered
-	}
-	if answer.ErrorFault() == smithy.FaultServer {
 		return table.Unanswered
 	}
 	return table.Unknown

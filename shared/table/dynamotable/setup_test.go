@@ -1,6 +1,7 @@
 package dynamotable_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +22,13 @@ func config(d *stores.DynamoDB) aws.Config {
 		BaseEndpoint: aws.String(d.Endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider(d.AccessKey, d.SecretKey, ""),
 	}
+}
+
+// newHTTP returns an HTTP client whose connections end with the test.
+func newHTTP(t *testing.T) *http.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
 }
 
 // open opens an emulator, which is closed when the test ends.

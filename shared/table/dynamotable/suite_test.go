@@ -8,12 +8,17 @@ import (
 	"sluice/shared/table/tabletest"
 )
 
-func TestSuiteOnDynoxide(t *testing.T) {
-	store := open(t, stores.Dynoxide(t))
-	tabletest.Run(t, func(t *testing.T) table.Driver { return newTable(t, store, "suite") })
+// emulators are of different authors, so that the driver fits neither's
+// mistakes.
+func emulators() map[string]func(testing.TB) *stores.DynamoDB {
+	return map[string]func(testing.TB) *stores.DynamoDB{"dynoxide": stores.Dynoxide, "DynamoDB Local": stores.DynamoDBLocal}
 }
 
-func TestSuiteOnDynamoDBLocal(t *testing.T) {
-	store := open(t, stores.DynamoDBLocal(t))
-	tabletest.Run(t, func(t *testing.T) table.Driver { return newTable(t, store, "suite") })
+func TestSuite(t *testing.T) {
+	for name, start := range emulators() {
+		t.Run(name, func(t *testing.T) {
+			store := open(t, start(t))
+			tabletest.Run(t, func(t *testing.T) table.Driver { return newTable(t, store, "suite") })
+		})
+	}
 }
