@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,9 +49,7 @@ Logs are JSON lines on standard error, one for each request.`,
 			return serve(ctx, c, cmd.OutOrStdout(), observe.NewLogger(cmd.ErrOrStderr(), c.LogLevel))
 		},
 	}
-	settings := flag.NewFlagSet("serve", flag.ContinueOnError)
-	config.Flags(settings)
-	cmd.Flags().AddGoFlagSet(settings)
+	settingsOf(cmd)
 	return cmd
 }
 
@@ -60,6 +57,9 @@ Logs are JSON lines on standard error, one for each request.`,
 func givenFlags(cmd *cobra.Command) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		f := cmd.Flags().Lookup(name)
+		if f == nil { // a setting that the command has no flag for
+			return "", false
+		}
 		return f.Value.String(), f.Changed
 	}
 }

@@ -106,6 +106,7 @@ func TestEveryDeclaredAnswer(t *testing.T) {
 	a.provokeByVersions()
 	a.provokeByLinks()
 	a.provokeByManifests()
+	a.provokeByRedirects()
 	a.provokeByStalling()
 	a.provokeByGuessing()
 	a.provokeByStopping()
@@ -276,6 +277,14 @@ func (a *answers) provokeByStores() {
 	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.blobs.Always(blobtest.Create, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.each(http.StatusBadGateway, append(partedOperations(), "getManifest")...)
+	a.blobs.Calm()
+
+	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Changed}})
+	for _, row := range rows {
+		if o := a.operation(row); slices.Contains(o.Statuses, http.StatusTemporaryRedirect) {
+			a.ask(a.mine, row, a.targets(a.mine, row)[0]).Want(a.t, http.StatusConflict)
+		}
+	}
 	a.blobs.Calm()
 
 	panicking := a.App.Deps

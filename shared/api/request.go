@@ -43,6 +43,8 @@ type request struct {
 	onBehalf  string     // who the audit names instead of who asks, if one
 	event     string     // a download event, if one
 	bytes     int64      // of the file, sent or received
+	issued    int64      // bytes of the file that a redirect led to
+	until     time.Time  // when what the request rests on ends; zero: never
 	err       error      // what was answered, or why the answer broke off
 	panicked  any        // what a handler panicked with
 	count     func(operation, status string, took time.Duration)
@@ -118,7 +120,7 @@ func (s *server) answerPanic(r *request) {
 // log writes the one line of a request. It holds ids and the route's name, and
 // never a path, a query or a header, which may hold secrets.
 func (s *server) log(r *request, took time.Duration) {
-	attrs := append(make([]slog.Attr, 0, 13), // as many as there can be
+	attrs := append(make([]slog.Attr, 0, 14), // as many as there can be
 		slog.String("request_id", r.id),
 		slog.String("method", r.Request.Method),
 		slog.String("operation", r.operation),
@@ -138,6 +140,9 @@ func (s *server) log(r *request, took time.Duration) {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
 		}
+	}
+	if r.event == downloadStarted {
+		attrs = append(attrs, slog.Int64("issued", r.issued))
 	}
 	level := slog.LevelInfo
 	if r.err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	"sluice/shared/catalog"
 	"sluice/shared/fault"
 	"sluice/shared/table"
-	"sluice/shared/table/bolttable"
 )
 
 // keep is how long the catalogs of these tests keep what was replaced.
@@ -55,17 +53,8 @@ type store struct {
 
 func open(t *testing.T) *store {
 	t.Helper()
-	file, err := bolttable.Open(filepath.Join(t.TempDir(), "sluice.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := file.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	c := noon()
-	s := &store{t: t, clock: c, table: table.New(file.Table("domain"), c.Now), blobs: &blobs{kept: map[string]bool{}}}
+	s := &store{t: t, clock: c, table: table.New(openDriver(t), c.Now), blobs: &blobs{kept: map[string]bool{}}}
 	s.Catalog = s.another()
 	s.owner = s.user("ada").ID
 	return s

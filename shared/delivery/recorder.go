@@ -47,7 +47,7 @@ type Count struct {
 }
 
 // Begin notes that a request of d's session begins. The caller sets Session,
-// Owner, File, Version, User and Client, and calls End.
+// Owner, File, Version, User and Client, and calls End or Issue.
 func (r *Recorder) Begin(d catalog.Download) *Count {
 	now := r.clock().UTC()
 	r.mu.Lock()
@@ -69,6 +69,18 @@ func (c *Count) Add(n int64) {
 	c.recorder.mu.Lock()
 	defer c.recorder.mu.Unlock()
 	c.line.Bytes += n
+	c.touch()
+}
+
+// Issue notes that a request is over with a redirect to n bytes of the file,
+// of which no more will be known.
+func (c *Count) Issue(n int64) {
+	c.recorder.mu.Lock()
+	defer c.recorder.mu.Unlock()
+	c.running--
+	c.line.Requests++
+	c.line.Issued += n
+	c.ended = catalog.DownloadStarted
 	c.touch()
 }
 

@@ -18,7 +18,7 @@ import (
 const patience = 2 * time.Second
 
 // Complete ends an upload: it makes its parts one blob, reads that once to
-// verify it, and publishes it. Where this takes long the upload is returned as
+// verify it (unless Policy.Claim), and publishes it. Where this takes long the upload is returned as
 // verifying, and the work goes on: ask again, here or by Watch. Whoever asks
 // of an upload that is complete gets it as it is.
 //
@@ -136,14 +136,19 @@ func (s *Service) Close() error {
 // verify does all that is left to do for an upload that is closed to parts.
 // Each step may have been done before.
 func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
-	size, err := s.assemble(ctx, m)
+	made, err := s.assemble(ctx, m)
 	if fault.Is(err, fault.Unprocessable, "parts_missing") {
 		return s.giveUp(ctx, m, "parts_missing")
 	}
 	if err != nil {
 		return err
 	}
-	sums, err := s.readOnce(ctx, m.Key(), size)
+	content := catalog.Content{Size: made.Size, ETag: made.ETag, ContentType: m.ContentType, By: m.By}
+	if s.Policy.Claim {
+		content.SHA256, content.Claimed = m.SHA256, m.SHA256 != nil
+		return s.conclude(ctx, m, content)
+	}
+	sums, err := s.readOnce(ctx, m.Key(), made)
 	if err != nil {
 		return err
 	}
@@ -156,9 +161,14 @@ func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 			return ended(err)
 		}
 	}
-	_, _, err = s.publish(ctx, m.Upload, catalog.Content{
-		Size: size, SHA256: sums.SHA256(), ContentType: m.ContentType, By: m.By,
-	}, m.Condition.Check)
+	content.SHA256 = sums.SHA256()
+	return s.conclude(ctx, m, content)
+}
+
+// conclude makes what arrived a version, where its condition holds and whoever
+// began it still may.
+func (s *Service) conclude(ctx context.Context, m catalog.Multipart, content catalog.Content) error {
+	_, _, err := s.publish(ctx, m.Upload, content, m.Condition.Check)
 	if f, refused := refusal(err); refused {
 		return s.giveUp(ctx, m, f.Code)
 	}
@@ -174,8 +184,8 @@ func ended(err error) error {
 	return err
 }
 
-// assemble makes the parts one blob and returns its size.
-func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (int64, error) {
+// assemble makes the parts one blob and describes it.
+func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (blob.Attrs, error) {
 	for {
 		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
 		if err == nil {
@@ -191,17 +201,17 @@ func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (int64, err
 		case fault.Is(err, fault.PreconditionFailed, "blob_changed"):
 			continue // a part that was on its way came after the list
 		}
-		return attrs.Size, err
+		return attrs, err
 	}
 }
 
 // readOnce hashes a blob.
-func (s *Service) readOnce(ctx context.Context, key string, size int64) (*manifest.Hasher, error) {
-	r, err := s.Blobs.Open(ctx, key, 0, size, "")
+func (s *Service) readOnce(ctx context.Context, key string, made blob.Attrs) (*manifest.Hasher, error) {
+	r, err := s.Blobs.Open(ctx, key, 0, made.Size, made.ETag)
 	if err != nil {
 		return nil, err
 	}
-	sums := manifest.NewHasher(size)
+	sums := manifest.NewHasher(made.Size)
 	_, err = io.CopyBuffer(sums, readsOnly{r}, make([]byte, bufferSize))
 	return sums, errors.Join(err, r.Close())
 }

@@ -186,6 +186,9 @@ func checkParts(m catalog.Multipart, parts []blob.Part) error {
 		if i < count-1 && parts[i].Size != m.PartSize {
 			return incomplete("Part %d has %d bytes, and only the last may have other than %d.", i+1, parts[i].Size, m.PartSize)
 		}
+		if checkPartSize(m, i+1, parts[i].Size) != nil { // the store takes a part of any size
+			return incomplete("Part %d has %d bytes, which is not its size in this upload.", i+1, parts[i].Size)
+		}
 	}
 	return nil
 }

@@ -478,9 +478,9 @@ type ClientInterface interface {
 	// CompleteUpload Complete an upload
 	//
 	// Takes no list: what has arrived is known. While parts are missing the answer is 422
-	// `parts_missing`, and the upload goes on. Then the whole is read once; where that takes longer
-	// than two seconds the answer is 202, and to ask again, or to read the upload, tells when it is
-	// done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
+	// `parts_missing`, and the upload goes on. Then the whole is read once, unless the deployment
+	// takes the announced SHA-256 for granted. Where this takes longer than two seconds the answer is
+	// 202, and to ask again, or to read the upload, tells when it is done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 	// To complete again answers the same file.
 	//
 	// Where a condition of the upload no longer holds the answer is 412 `precondition_failed`, and
@@ -492,8 +492,9 @@ type ClientInterface interface {
 
 	// IssuePartsWithBody Get URLs for parts
 	//
-	// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-	// it. Ask again as often as needed.
+	// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+	// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+	// through the server, or one of the server, good for an hour. Ask again as often as needed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -502,8 +503,9 @@ type ClientInterface interface {
 
 	// IssueParts Get URLs for parts
 	//
-	// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-	// it. Ask again as often as needed.
+	// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+	// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+	// through the server, or one of the server, good for an hour. Ask again as often as needed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1465,9 +1467,9 @@ func (c *Client) GetUpload(ctx context.Context, id UploadID, reqEditors ...Reque
 // CompleteUpload Complete an upload
 //
 // Takes no list: what has arrived is known. While parts are missing the answer is 422
-// `parts_missing`, and the upload goes on. Then the whole is read once; where that takes longer
-// than two seconds the answer is 202, and to ask again, or to read the upload, tells when it is
-// done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
+// `parts_missing`, and the upload goes on. Then the whole is read once, unless the deployment
+// takes the announced SHA-256 for granted. Where this takes longer than two seconds the answer is
+// 202, and to ask again, or to read the upload, tells when it is done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 // To complete again answers the same file.
 //
 // Where a condition of the upload no longer holds the answer is 412 `precondition_failed`, and
@@ -1489,8 +1491,9 @@ func (c *Client) CompleteUpload(ctx context.Context, id UploadID, reqEditors ...
 
 // IssuePartsWithBody Get URLs for parts
 //
-// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-// it. Ask again as often as needed.
+// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+// through the server, or one of the server, good for an hour. Ask again as often as needed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1509,8 +1512,9 @@ func (c *Client) IssuePartsWithBody(ctx context.Context, id UploadID, contentTyp
 
 // IssueParts Get URLs for parts
 //
-// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-// it. Ask again as often as needed.
+// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+// through the server, or one of the server, good for an hour. Ask again as often as needed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2418,6 +2422,18 @@ func NewGetFileContentRequest(server string, id FileID, params *GetFileContentPa
 
 		}
 
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Disposition != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disposition", *params.Disposition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -2552,6 +2568,18 @@ func NewHeadFileContentRequest(server string, id FileID, params *HeadFileContent
 		if params.Version != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4270,6 +4298,18 @@ func NewGetFileRequest(server string, user FileOwner, path FilePath, params *Get
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Disposition != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disposition", *params.Disposition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -4407,6 +4447,18 @@ func NewHeadFileRequest(server string, user FileOwner, path FilePath, params *He
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Disposition != nil {
 
@@ -4896,6 +4948,18 @@ func NewGetSourceRequest(server string, source string, name string, params *GetS
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Disposition != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disposition", *params.Disposition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -5033,6 +5097,18 @@ func NewHeadSourceRequest(server string, source string, name string, params *Hea
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Disposition != nil {
 
