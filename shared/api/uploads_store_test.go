@@ -135,7 +135,7 @@ func TestWhatTheStoreGotIsVerified(t *testing.T) {
 }
 
 // Where the deployment takes the sender's word a digest is only claimed: nothing
-// that rests on its being right is said.
+// that rests on its being right is said. A manifest is of what was read.
 func TestADigestIsClaimed(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, partsToTheStore, func(c *config.Config) { c.UploadDigest = "claim" })
@@ -159,8 +159,9 @@ func TestADigestIsClaimed(t *testing.T) {
 		if a := s.admin.Do(http.MethodGet, info, nil); a.Field(t, "digest_state") != path || sum != "" && a.Field(t, "sha256") != sum {
 			t.Errorf("the file is %s, want its digest %s", a, path)
 		}
-		if a := s.admin.Do(http.MethodGet, info+"/manifest", nil).Want(t, http.StatusNotFound); a.Code() != "no_manifest" {
-			t.Errorf("%s: the manifest is %s, want no_manifest", path, a)
+		<-s.App.Deps.Uploads.Describe(file)
+		if a := s.admin.Do(http.MethodGet, info+"/manifest", nil).Want(t, http.StatusOK); a.Field(t, "sha256") != hexSum([]byte("another")) {
+			t.Errorf("%s: the manifest is %s, want that of what was read", path, a)
 		}
 		var session contract.DownloadSession
 		if err := json.Unmarshal(s.admin.Do(http.MethodPost, info+"/sessions", nil).Body, &session); err != nil || session.SHA256 != "" {

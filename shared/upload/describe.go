@@ -53,7 +53,7 @@ func (s *Service) describe(ctx context.Context, f catalog.File, lease *catalog.L
 	if err != nil {
 		return err
 	}
-	r, err := s.Blobs.Open(ctx, f.Version.Key, read, f.Version.Size-read, "")
+	r, err := s.Blobs.Open(ctx, f.Version.Key, read, f.Version.Size-read, f.Version.StoreETag)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Service) describe(ctx context.Context, f catalog.File, lease *catalog.L
 		return err
 	}
 	m, _ := sums.Manifest() // of a known size every manifest is complete
-	if f.Version.SHA256 != nil && !bytes.Equal(f.Version.SHA256, m.SHA256) {
+	if sum := f.Version.Verified(); sum != nil && !bytes.Equal(sum, m.SHA256) {
 		return s.Catalog.PutHashing(ctx, f.Version, catalog.Hashing{Read: f.Version.Size, Damaged: true})
 	}
 	err = s.Catalog.KeepManifest(ctx, f.ID, f.Version, m)
