@@ -64,8 +64,14 @@ func open(t *testing.T) *store {
 			t.Error(err)
 		}
 	})
+	return openOn(t, file.Table("domain"))
+}
+
+// openOn is open over records in d.
+func openOn(t *testing.T, d table.Driver) *store {
+	t.Helper()
 	c := noon()
-	s := &store{t: t, clock: c, table: table.New(file.Table("domain"), c.Now), blobs: &blobs{kept: map[string]bool{}}}
+	s := &store{t: t, clock: c, table: table.New(d, c.Now), blobs: &blobs{kept: map[string]bool{}}}
 	s.Catalog = s.another()
 	s.owner = s.user("ada").ID
 	return s
