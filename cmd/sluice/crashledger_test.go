@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -202,7 +201,8 @@ func (l *ledger) used(owner string) catalog.Usage {
 // sweep sweeps until nothing is due.
 func (l *ledger) sweep() {
 	l.t.Helper()
-	for l.app.Janitor.Sweep(context.Background()) > 0 {
+	for removed := 1; removed > 0; {
+		removed = l.app.Janitor.Sweep(l.t.Context())
 	}
 	if text := l.log.String(); strings.Contains(text, `"level":"ERROR"`) {
 		l.t.Errorf("the janitor says %s", text)
