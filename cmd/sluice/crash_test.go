@@ -33,6 +33,7 @@ const patient = "SLUICE_STALL=10m"
 // What it had answered is there afterwards, whole; what it had not is there
 // whole or not at all; and no byte is left that no record tells of.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	p := start(t, data, patient, "SLUICE_ADMIN_PASSWORD="+password)
 	admin := p.Login(password)
@@ -78,7 +79,7 @@ func (c *crash) run(p *process) {
 	running.Go(func() { readAll(c.t, session{p.URL, token}) })
 	running.Go(func() { c.auditor.work(c.t, session{p.URL, token}) })
 	running.Go(func() { putHalf(p, token, "half.bin") })
-	enough := 20 + rand.Int64N(150)
+	enough := 20 + rand.Int64N(100)
 	eventually(c.t, "answers, half an upload and a line of the audit", func() bool {
 		return c.t.Failed() || answered.Load() >= enough && halfWritten(c.data) && c.auditor.confirmedOne.Load()
 	})

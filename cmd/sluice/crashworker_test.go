@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -75,7 +76,7 @@ func (w *worker) step(s session) bool {
 	default:
 		err = w.read(s, path, tr)
 	}
-	if wrong, ok := errors.AsType[*wrongAnswer](err); ok {
+	if wrong, ok := errors.AsType[*wrongAnswerError](err); ok {
 		w.t.Error(wrong)
 	}
 	if err == nil {
@@ -84,10 +85,10 @@ func (w *worker) step(s session) bool {
 	return err == nil
 }
 
-// wrongAnswer is an answer that should not have come.
-type wrongAnswer struct{ text string }
+// wrongAnswerError is an answer that should not have come.
+type wrongAnswerError struct{ text string }
 
-func (e *wrongAnswer) Error() string { return e.text }
+func (e *wrongAnswerError) Error() string { return e.text }
 
 // ask reads a JSON answer of one of the statuses. A quota that is used up is an
 // answer too: then done is false and nothing has changed.
@@ -99,15 +100,13 @@ func (w *worker) ask(s session, method, path, body string, into any, statuses ..
 	if r.StatusCode == http.StatusInsufficientStorage && strings.Contains(string(content), `"quota_exceeded"`) {
 		return false, nil
 	}
-	for _, status := range statuses {
-		if r.StatusCode == status {
-			if into != nil {
-				err = json.Unmarshal(content, into)
-			}
-			return true, err
+	if slices.Contains(statuses, r.StatusCode) {
+		if into != nil {
+			err = json.Unmarshal(content, into)
 		}
+		return true, err
 	}
-	return false, &wrongAnswer{fmt.Sprintf("%s %s = %s %s, want %v", method, path, r.Status, content, statuses)}
+	return false, &wrongAnswerError{fmt.Sprintf("%s %s = %s %s, want %v", method, path, r.Status, content, statuses)}
 }
 
 // settle notes what was answered to be there now.
@@ -240,7 +239,7 @@ func (w *worker) read(s session, path string, tr *trail) error {
 			return err
 		}
 		if sum := sha256Of(content); r.StatusCode != http.StatusOK || sum != want {
-			return &wrongAnswer{fmt.Sprintf("GET %s = %s, %d bytes of SHA-256 %s, want %s", url, r.Status, len(content), sum, want)}
+			return &wrongAnswerError{fmt.Sprintf("GET %s = %s, %d bytes of SHA-256 %s, want %s", url, r.Status, len(content), sum, want)}
 		}
 	}
 	return nil

@@ -114,6 +114,7 @@ func arrived(p *process, token, upload string) map[int]string {
 }
 
 func TestKillLosesNoPartAcknowledged(t *testing.T) {
+	t.Parallel()
 	const last = 1000
 	data := filepath.Join(t.TempDir(), "data")
 	p := start(t, data, "SLUICE_ADMIN_PASSWORD="+password)

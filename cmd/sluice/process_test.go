@@ -180,7 +180,13 @@ func (p *process) Put(token, path, content string) {
 // Get downloads a file of the admin.
 func (p *process) Get(token, path string) string {
 	p.t.Helper()
-	r := p.Ask(http.MethodGet, "/file/admin/"+path, token, nil)
+	return p.GetOf("admin", token, path)
+}
+
+// GetOf downloads a file of a user.
+func (p *process) GetOf(user, token, path string) string {
+	p.t.Helper()
+	r := p.Ask(http.MethodGet, "/file/"+user+"/"+path, token, nil)
 	body, err := io.ReadAll(r.Body)
 	if err != nil || r.StatusCode != http.StatusOK {
 		p.t.Fatalf("GET %s = %s, %v; want 200", path, r.Status, err)

@@ -53,8 +53,14 @@ type store struct {
 
 func open(t *testing.T) *store {
 	t.Helper()
+	return openOn(t, openDriver(t))
+}
+
+// openOn is open over records in d.
+func openOn(t *testing.T, d table.Driver) *store {
+	t.Helper()
 	c := noon()
-	s := &store{t: t, clock: c, table: table.New(openDriver(t), c.Now), blobs: &blobs{kept: map[string]bool{}}}
+	s := &store{t: t, clock: c, table: table.New(d, c.Now), blobs: &blobs{kept: map[string]bool{}}}
 	s.Catalog = s.another()
 	s.owner = s.user("ada").ID
 	return s
