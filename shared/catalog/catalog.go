@@ -26,15 +26,16 @@ const MaxAge = 5 * time.Second
 // format is the newest record format that this program reads and writes.
 const format = 1
 
-// attempts bounds how often a write starts over when other servers write the
-// same record; only a very contended record gets past a few.
-const attempts = 20
-
 // Options are what a Catalog needs beside its table.
 type Options struct {
 	Keep  time.Duration    // how long a replaced or deleted version is kept
 	Clock func() time.Time // time.Now where nil
 	Hot   *table.Table     // of what changes often: sessions, audit; nil: the same as the other records
+
+	// Pause waits a random time up to longest before a write starts over that
+	// others came before, or until ctx ends, whose error it returns; nil: by a
+	// timer.
+	Pause func(ctx context.Context, longest time.Duration) error
 }
 
 // Catalog reads and writes records. It is safe for concurrent use.
@@ -44,6 +45,7 @@ type Catalog struct {
 	keep  time.Duration
 	now   func() time.Time
 	past  *past // of now
+	pause func(context.Context, time.Duration) error
 
 	users   *cache[User]   // by id
 	names   *cache[string] // username to id
@@ -65,10 +67,13 @@ func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 	if o.Hot == nil {
 		o.Hot = t
 	}
+	if o.Pause == nil {
+		o.Pause = pause
+	}
 	past := newPast(o.Clock)
 	o.Clock = past.now
 	c := &Catalog{
-		table: t, hot: o.Hot, past: past, sessions: newCache[Session](o.Clock), keep: o.Keep, now: o.Clock,
+		table: t, hot: o.Hot, past: past, sessions: newCache[Session](o.Clock), keep: o.Keep, now: o.Clock, pause: o.Pause,
 		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
 		files: newCache[File](o.Clock), located: newCache[string](o.Clock), turns: newTurns(),
 	}
@@ -128,12 +133,6 @@ func failed(err error) int {
 		return ce.Failed
 	}
 	return -1
-}
-
-// contended is the error of a write that lost every one of its attempts.
-func contended() error {
-	return fault.New(fault.Unavailable, "contended", "Too many others changed the same record; try again.").
-		WithRetryAfter(time.Second)
 }
 
 func notFound(what string) error {

@@ -218,7 +218,7 @@ func (c *Catalog) UpdateFile(ctx context.Context, id string, edit func(*File) er
 		return File{}, err
 	}
 	defer done()
-	for range attempts {
+	for range c.tries(ctx) {
 		was, err := c.freshFile(ctx, id)
 		if err != nil {
 			return File{}, err
@@ -301,7 +301,7 @@ func (c *Catalog) DeleteFile(ctx context.Context, id string, test func(File) err
 		return err
 	}
 	defer done()
-	for range attempts {
+	for range c.tries(ctx) {
 		f, err := c.freshFile(ctx, id)
 		if err != nil {
 			return err

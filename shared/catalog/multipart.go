@@ -115,7 +115,7 @@ func (m Multipart) NotOpen() error {
 // Verify closes an open upload to parts, so that its bytes can be verified. An
 // upload that is in another state stays as it is, and is returned so.
 func (c *Catalog) Verify(ctx context.Context, id string) (Multipart, error) {
-	for range attempts {
+	for range c.tries(ctx) {
 		m, err := c.Multipart(ctx, id)
 		if err != nil || m.State != UploadOpen {
 			return m, err
@@ -139,7 +139,7 @@ func (c *Catalog) Verify(ctx context.Context, id string) (Multipart, error) {
 // publication exactly one wins; an upload that has ended already fails with
 // Conflict "upload_not_open".
 func (c *Catalog) EndMultipart(ctx context.Context, id string, state UploadState, problem string) error {
-	for range attempts {
+	for range c.tries(ctx) {
 		m, err := c.Multipart(ctx, id)
 		if err != nil {
 			return err

@@ -41,7 +41,7 @@ func (c *Catalog) BeginUpload(ctx context.Context, u Upload) error {
 		return err
 	}
 	again := false
-	for range attempts {
+	for range c.tries(ctx) {
 		err := c.table.Transact(ctx, u.due().put(), take(u.Owner, u.Taken, quota))
 		if !lost(err) {
 			return err
@@ -107,7 +107,7 @@ func (c *Catalog) Publish(ctx context.Context, u Upload, content Content, test f
 		return File{}, false, err
 	}
 	again := false
-	for range attempts {
+	for range c.tries(ctx) {
 		if u.Parted { // which takes more as it goes on
 			if u.Taken, err = c.taken(ctx, u); err != nil {
 				return File{}, false, err

@@ -102,7 +102,7 @@ func (c *Catalog) CreateSession(ctx context.Context, s Session, most int) (Sessi
 // then finds the pin.
 func (c *Catalog) pinVersion(ctx context.Context, s Session) error {
 	there := check(fileKey(s.File), table.IfEqual("version", s.Version), table.IfEqual("deleted", int64(0)))
-	for range attempts {
+	for range c.tries(ctx) {
 		err := c.table.Transact(ctx, there, s.pin())
 		if !lost(err) {
 			return err

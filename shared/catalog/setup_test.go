@@ -170,14 +170,6 @@ func (s *store) wantItems(partition string, want int) {
 	}
 }
 
-// wantUsage fails the test unless that is what the owner has.
-func (s *store) wantUsage(when string, want catalog.Usage) {
-	s.t.Helper()
-	if got, err := s.Usage(s.t.Context(), s.owner); err != nil || got != want {
-		s.t.Errorf("%s the owner has %+v, %v; want %+v", when, got, err, want)
-	}
-}
-
 // blobs is the set of keys under which bytes are kept.
 type blobs struct {
 	mu    sync.Mutex

@@ -28,7 +28,7 @@ func (c *Catalog) Undelete(ctx context.Context, id, path string) (File, error) {
 		return File{}, err
 	}
 	defer done()
-	for range attempts {
+	for range c.tries(ctx) {
 		was, err := c.freshFile(ctx, id)
 		if err != nil {
 			return File{}, err

@@ -104,7 +104,7 @@ func (c *Catalog) Reserve(ctx context.Context, u Upload, bytes int64) error {
 		return err
 	}
 	again := false
-	for range attempts {
+	for range c.tries(ctx) {
 		taken, err := c.taken(ctx, u)
 		if err != nil || taken.Bytes >= bytes {
 			return err

@@ -15,6 +15,7 @@ import (
 	"sluice/shared/table/tabletest"
 )
 
+// wantUsage fails the test unless that is what the owner has.
 func (s *store) wantUsage(when string, bytes, files int64) {
 	s.t.Helper()
 	got, err := s.Usage(s.t.Context(), s.owner)

@@ -151,7 +151,7 @@ func (c *Catalog) editUser(ctx context.Context, id string, edit func(*User) erro
 		return User{}, err
 	}
 	defer done()
-	for range attempts {
+	for range c.tries(ctx) {
 		u, err := c.freshUser(ctx, id)
 		if err != nil {
 			return User{}, err

@@ -112,7 +112,7 @@ func (c *Catalog) Restore(ctx context.Context, id, version string, test func(Fil
 		return File{}, err
 	}
 	defer done()
-	for range attempts {
+	for range c.tries(ctx) {
 		was, err := c.freshFile(ctx, id)
 		if err == nil && c.gone(was) {
 			err = notFound("file")

@@ -16,9 +16,13 @@ import (
 // maxFile is the largest key file that is read, in bytes.
 const maxFile = 1 << 20
 
-// others are the permissions that a key file must not give: any at all to
-// others than its owner, as with ssh's keys.
-const others fs.FileMode = 0o077
+// The permissions that a key file must not give: any at all to others than its
+// owner, as with ssh's keys. Its group may read it where root or we own it: that
+// is how Kubernetes mounts a secret for a pod that has an fsGroup.
+const (
+	others    fs.FileMode = 0o077
+	groupRead fs.FileMode = 0o040
+)
 
 // LoadOrCreate returns the keys in the file at path. Where there is none it
 // makes one with a new key in each ring, in a folder that must exist. Several
@@ -68,14 +72,24 @@ func read(file *os.File) ([]byte, error) {
 	if err != nil {
 		return nil, withoutPath(err)
 	}
-	if mode := info.Mode().Perm(); mode&others != 0 {
-		return nil, fmt.Errorf("its mode %#o lets others at it: run chmod 600", mode)
+	if err := checkMode(info); err != nil {
+		return nil, err
 	}
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxFile)
 	}
 	text, err := io.ReadAll(file)
 	return text, withoutPath(err)
+}
+
+func checkMode(info fs.FileInfo) error {
+	switch mode := info.Mode().Perm(); {
+	case mode&others&^groupRead != 0:
+		return fmt.Errorf("its mode %#o lets others at it: run chmod 600", mode)
+	case mode&groupRead != 0 && !trustedOwner(info):
+		return fmt.Errorf("its mode %#o lets its group read it, and its owner is neither root nor who runs this: run chmod 600", mode)
+	}
+	return nil
 }
 
 // create writes the document to a new file at path, durably and all at once:

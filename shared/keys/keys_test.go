@@ -204,8 +204,8 @@ func TestMalformedFile(t *testing.T) {
 
 func TestFileThatOthersMayUseIsRefused(t *testing.T) {
 	cases := map[fs.FileMode]bool{
-		0o600: true, 0o400: true, 0o700: true,
-		0o640: false, 0o620: false, 0o610: false, 0o604: false, 0o602: false, 0o601: false, 0o644: false, 0o666: false, 0o440: false,
+		0o600: true, 0o400: true, 0o700: true, 0o640: true, 0o440: true,
+		0o620: false, 0o660: false, 0o610: false, 0o604: false, 0o602: false, 0o601: false, 0o644: false, 0o444: false, 0o666: false,
 	}
 	for mode, want := range cases {
 		path := write(t, document, mode)
@@ -213,6 +213,30 @@ func TestFileThatOthersMayUseIsRefused(t *testing.T) {
 			wantBadKeys(t, path, fmt.Sprintf("its mode %#o lets others at it: run chmod 600", mode))
 		} else if _, err := keys.LoadOrCreate(path); err != nil {
 			t.Errorf("a file of mode %#o: %v", mode, err)
+		}
+	}
+}
+
+// What its group may read must belong to root or to us: whose it is else may
+// have put anybody into that group.
+func TestAKeyFileOfAnotherOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	const somebody = 12345
+	for mode, want := range map[fs.FileMode]string{
+		0o400: "", 0o600: "",
+		0o440: "its mode 0440 lets its group read it, and its owner is neither root nor who runs this: run chmod 600",
+		0o640: "its mode 0640 lets its group read it, and its owner is neither root nor who runs this: run chmod 600",
+	} {
+		path := write(t, document, mode)
+		if err := os.Chown(path, somebody, somebody); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			wantBadKeys(t, path, want)
+		} else if _, err := keys.LoadOrCreate(path); err != nil {
+			t.Errorf("another's file of mode %#o: %v", mode, err)
 		}
 	}
 }
