@@ -42,7 +42,6 @@ func (s *storeRig) follow(a localtest.Answer, header ...string) localtest.Answer
 
 // The store gives the answer that we would have given.
 func TestARedirectLeadsToTheSameAnswer(t *testing.T) {
-	t.Parallel()
 	s := openStore(t, func(c *config.Config) { c.DeliveryChoice = true })
 	id := s.admin.Put("/file/admin/a%20%C3%A9%3F.html", string(heavy), "Content-Type", "text/html; charset=utf-8").Field(t, "id")
 	path := "/api/files/" + id + "/content"
@@ -85,7 +84,6 @@ func TestARedirectLeadsToTheSameAnswer(t *testing.T) {
 
 // What the store would answer otherwise is ours to answer.
 func TestWhatTheStoreCannotAnswerIsStreamed(t *testing.T) {
-	t.Parallel()
 	s := openStore(t, func(c *config.Config) { c.DeliveryChoice = true })
 	path := "/api/files/" + s.admin.Put("/file/admin/a.html", string(heavy), "Content-Type", "text/html").Field(t, "id") + "/content"
 	head := s.admin.Do(http.MethodHead, path, nil).Want(t, http.StatusOK)
@@ -124,7 +122,6 @@ func TestWhatTheStoreCannotAnswerIsStreamed(t *testing.T) {
 // A URL of the store cannot be taken back, so it lives no longer than what it
 // rests on.
 func TestAURLOfTheStoreLivesNoLongerThanWhatItRestsOn(t *testing.T) {
-	t.Parallel()
 	s := openStore(t)
 	nobody := s.Anonymous()
 	public := s.admin.Put("/file/admin/public", string(heavy)).Field(t, "id")
@@ -167,7 +164,6 @@ func TestAURLOfTheStoreLivesNoLongerThanWhatItRestsOn(t *testing.T) {
 }
 
 func TestAFileSettlesItsDelivery(t *testing.T) {
-	t.Parallel()
 	s := openStore(t)
 	ada := s.user("ada", auth.User)
 	small := ada.Put("/file/ada/small", "content")
@@ -204,7 +200,6 @@ func TestAFileSettlesItsDelivery(t *testing.T) {
 // Redirected bytes are issued and not delivered; the log tells the beginning of
 // a download whose end we do not see, and never the URL.
 func TestWhatIsRedirectedIsIssued(t *testing.T) {
-	t.Parallel()
 	s := openStore(t)
 	path := "/api/files/" + s.admin.Put("/file/admin/a", string(heavy)).Field(t, "id") + "/content"
 	for _, fields := range [][]string{nil, {"Range", "bytes=0-4999999"}} {

@@ -7,9 +7,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"sluice/localstack/stores"
+	"sluice/shared/app/local/localtest"
 	"sluice/shared/blob"
 	"sluice/shared/blob/s3blob"
 	"sluice/shared/catalog"
@@ -25,22 +25,9 @@ type storeRig struct {
 
 func openStore(t *testing.T, edits ...func(*config.Config)) *storeRig {
 	t.Helper()
-	s := &storeRig{store: stores.MinIO(t)}
-	cfg := aws.Config{
-		Region:       s.store.Region,
-		Credentials:  credentials.NewStaticCredentialsProvider(s.store.AccessKey, s.store.SecretKey, ""),
-		BaseEndpoint: &s.store.Endpoint,
-	}
-	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("sluice")}); err != nil {
-		t.Fatal(err)
-	}
-	d, err := s3blob.New(cfg, s3blob.Options{Bucket: "sluice", PathStyle: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.rig = openRigOn(t, func(blob.Driver) blob.Driver { return d }, edits...)
-	s.App.Deps.Delivery.Policy.Public = true
+	store, on := localtest.MinIO(t)
+	s := &storeRig{store: store}
+	s.rig = openRig(t, append([]func(*config.Config){on}, edits...)...)
 	return s
 }
 
