@@ -76,6 +76,7 @@ func (r *rig) want(what string, key table.Key, attrs table.Attrs) {
 func TestAWriteWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 	for name, start := range emulators() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, start(t))
 			key := table.Key{PK: "lost", SK: "a"}
 			for how, mishaps := range map[string][]mishap{
