@@ -157,6 +157,31 @@ func TestALostAnswerIsNeverAFailedCondition(t *testing.T) {
 	}
 }
 
+// TestARepetitionUndoesNothing has a transaction change the item between a
+// write, whose tests would hold again, and its repetition.
+func TestARepetitionUndoesNothing(t *testing.T) {
+	r := newRig(t, stores.Dynoxide(t))
+	key := table.Key{PK: "lost", SK: "undo"}
+	later := func() {
+		if err := r.direct.Transact(t.Context(), table.Op{Action: table.Update, Key: key, Set: table.Attrs{"n": int64(7)}}); err != nil {
+			t.Error(err)
+		}
+	}
+	set, there := table.Attrs{"n": int64(2)}, []table.Test{table.IfExists()}
+	for what, op := range map[string]table.Op{
+		"update":          {Action: table.Update, Key: key, Set: set},
+		"update if there": {Action: table.Update, Key: key, Set: set, If: there},
+		"put if there":    {Action: table.Put, Key: key, Set: set, If: there},
+	} {
+		r.reset(key, table.Attrs{"n": int64(1)}, time.Time{})
+		r.wire.next(lostThen(later))
+		if _, err := r.wired.Apply(t.Context(), op); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		r.want(what, key, table.Attrs{"n": int64(7)})
+	}
+}
+
 // TestAnAdditionThatMayBeDoneIsNotRepeated breaks the connection before the
 // store has the request, which nobody can tell from a lost answer.
 func TestAnAdditionThatMayBeDoneIsNotRepeated(t *testing.T) {

@@ -46,7 +46,7 @@ type tally struct {
 const (
 	sceneVariable = "DYNAMOTABLE_SCENE"
 	processes     = 4
-	rounds        = 15
+	rounds        = 10
 	contested     = 6 // paths, for fewer files
 )
 
