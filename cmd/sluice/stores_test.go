@@ -68,6 +68,9 @@ func TestServeOnRealStores(t *testing.T) {
 			}
 
 			one := start(t, filepath.Join(dir, "one"), settings...)
+			if greeting := one.Stdout.String(); !strings.Contains(greeting, "\nwith its files in s3://files and its records in dynamodb://records\n") {
+				t.Errorf("the greeting does not say where the data is:\n%s", greeting)
+			}
 			token := one.Login(shownPassword(t, said))
 			large := make([]byte, 20<<20) // more than one part
 			_, _ = rand.NewChaCha8([32]byte{}).Read(large)
@@ -148,6 +151,7 @@ func TestPolicyCommands(t *testing.T) {
 			t.Errorf("sluice admin policy %s: %v, says\n%s\nwant %q", c.args, err, out, c.says)
 		}
 	}
+	wantRefused(t, []string{"admin", "policy", "get", "--blob=s3://missing"}, settings, "the bucket missing is not there; `sluice admin init` makes it")
 	wantRefused(t, []string{"admin", "policy", "set", "open"}, settings, `"open" is not one of: private, public-read:PREFIX, tls-only`)
 	wantRefused(t, []string{"admin", "policy", "get", "--blob=file:///srv"}, settings, "SLUICE_BLOB names no bucket: want s3://bucket")
 }
