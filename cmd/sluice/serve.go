@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"sync"
@@ -162,7 +163,7 @@ func greet(out io.Writer, c config.Config, addr net.Addr, made string) error {
 		heading = "\nThe user admin was made, with the password from " + config.Env("admin-password") + ".\n"
 	}
 	_, err := fmt.Fprintf(out, `Sluice is serving %[1]s
-with its data in %[2]s
+with %[2]s
 %[3]s
 Log in, upload, download, from another terminal:
 
@@ -174,6 +175,15 @@ Log in, upload, download, from another terminal:
 
 The API is described at %[1]s/openapi.json. Stop with Ctrl-C.
 
-`, base, c.Data, heading, shown)
+`, base, whereabouts(c), heading, shown)
 	return err
+}
+
+// whereabouts says where a server keeps its data.
+func whereabouts(c config.Config) string {
+	if c.Blob.Scheme == "file" && c.Table.Scheme == "bolt" {
+		return "its data in " + c.Data
+	}
+	place := func(u *url.URL) string { return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() }
+	return "its files in " + place(c.Blob) + " and its records in " + place(c.Table)
 }

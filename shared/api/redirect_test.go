@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +15,7 @@ import (
 
 	"sluice/shared/app/local/localtest"
 	"sluice/shared/auth"
+	"sluice/shared/blob"
 	"sluice/shared/config"
 )
 
@@ -42,7 +46,6 @@ func (s *storeRig) follow(a localtest.Answer, header ...string) localtest.Answer
 
 // The store gives the answer that we would have given.
 func TestARedirectLeadsToTheSameAnswer(t *testing.T) {
-	t.Parallel()
 	s := openStore(t, func(c *config.Config) { c.DeliveryChoice = true })
 	id := s.admin.Put("/file/admin/a%20%C3%A9%3F.html", string(heavy), "Content-Type", "text/html; charset=utf-8").Field(t, "id")
 	path := "/api/files/" + id + "/content"
@@ -85,7 +88,6 @@ func TestARedirectLeadsToTheSameAnswer(t *testing.T) {
 
 // What the store would answer otherwise is ours to answer.
 func TestWhatTheStoreCannotAnswerIsStreamed(t *testing.T) {
-	t.Parallel()
 	s := openStore(t, func(c *config.Config) { c.DeliveryChoice = true })
 	path := "/api/files/" + s.admin.Put("/file/admin/a.html", string(heavy), "Content-Type", "text/html").Field(t, "id") + "/content"
 	head := s.admin.Do(http.MethodHead, path, nil).Want(t, http.StatusOK)
@@ -124,7 +126,6 @@ func TestWhatTheStoreCannotAnswerIsStreamed(t *testing.T) {
 // A URL of the store cannot be taken back, so it lives no longer than what it
 // rests on.
 func TestAURLOfTheStoreLivesNoLongerThanWhatItRestsOn(t *testing.T) {
-	t.Parallel()
 	s := openStore(t)
 	nobody := s.Anonymous()
 	public := s.admin.Put("/file/admin/public", string(heavy)).Field(t, "id")
@@ -167,7 +168,6 @@ func TestAURLOfTheStoreLivesNoLongerThanWhatItRestsOn(t *testing.T) {
 }
 
 func TestAFileSettlesItsDelivery(t *testing.T) {
-	t.Parallel()
 	s := openStore(t)
 	ada := s.user("ada", auth.User)
 	small := ada.Put("/file/ada/small", "content")
@@ -204,7 +204,6 @@ func TestAFileSettlesItsDelivery(t *testing.T) {
 // Redirected bytes are issued and not delivered; the log tells the beginning of
 // a download whose end we do not see, and never the URL.
 func TestWhatIsRedirectedIsIssued(t *testing.T) {
-	t.Parallel()
 	s := openStore(t)
 	path := "/api/files/" + s.admin.Put("/file/admin/a", string(heavy)).Field(t, "id") + "/content"
 	for _, fields := range [][]string{nil, {"Range", "bytes=0-4999999"}} {
@@ -242,5 +241,54 @@ func TestWhatIsRedirectedIsIssued(t *testing.T) {
 	}
 	if strings.Contains(s.Log.String(), "X-Amz-") {
 		t.Error("the log holds a signed URL")
+	}
+}
+
+// A URL that is over is asked for again, here: a client that resumes gets
+// another one, and loses nothing of what it has.
+func TestResumeAfterAURLHasExpired(t *testing.T) {
+	for _, x := range [][]string{
+		{"curl", "-fsSL", "-C", "-", "-o", "a"},
+		{"aria2c", "-q", "--no-conf", "-c", "-x1", "--max-tries=1", "-o", "a"},
+	} {
+		t.Run(x[0], func(t *testing.T) {
+			program, err := exec.LookPath(x[0])
+			if err != nil && os.Getenv("SLUICE_REQUIRE_TOOLS") == "" {
+				t.Skip(err)
+			}
+			s, signs := openStore(t), &movableClock{start: time.Now()}
+			s.App.Deps.Delivery.Blobs = blob.NewBucket(signed{s.blobs, s.signer(signs.Now)})
+			id := s.admin.Put("/file/admin/a", string(heavy)).Field(t, "id")
+			path := filepath.Join(t.TempDir(), "a")
+			const had = 100_000
+			if err := os.WriteFile(path, heavy[:had], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			resume := func() error {
+				cmd := exec.CommandContext(t.Context(), program, append(x[1:], s.URL+linkPath(t, s.admin, id, "{}"))...)
+				cmd.Dir = filepath.Dir(path)
+				return cmd.Run()
+			}
+			signs.Advance(-blob.MaxPresign - time.Minute)
+			if err := resume(); err == nil {
+				t.Error("a URL that is over is good")
+			}
+			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, heavy[:had]) {
+				t.Errorf("of the %d bytes that were there are left %d, %v", had, len(got), err)
+			}
+			signs.Advance(blob.MaxPresign + time.Minute)
+			if err := resume(); err != nil {
+				t.Errorf("the next attempt: %v", err)
+			}
+			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, heavy) {
+				t.Errorf("%d bytes came, %v, want all %d", len(got), err, len(heavy))
+			}
+			s.Stop()
+			for _, line := range s.Log.Lines(t) {
+				if line["operation"] == "getLink" && line["method"] == http.MethodGet && line["event"] != "download.started" {
+					t.Errorf("a request was not redirected: %v", line)
+				}
+			}
+		})
 	}
 }

@@ -45,15 +45,10 @@ type rig struct {
 
 func openRig(t *testing.T, edits ...func(*config.Config)) *rig {
 	t.Helper()
-	return openRigOn(t, func(d blob.Driver) blob.Driver { return d }, edits...)
-}
-
-func openRigOn(t *testing.T, on func(blob.Driver) blob.Driver, edits ...func(*config.Config)) *rig {
-	t.Helper()
 	r := &rig{t: t, checker: contracttest.New(t), clock: &movableClock{start: time.Now()}, table: &faultyTable{}}
 	r.Site = localtest.StartWith(t, local.Options{
 		Clock: r.clock.Now,
-		Blobs: func(d blob.Driver) blob.Driver { r.blobs = blobtest.NewChaos(on(d)); return r.blobs },
+		Blobs: func(d blob.Driver) blob.Driver { r.blobs = blobtest.NewChaos(d); return r.blobs },
 		Table: func(d table.Driver) table.Driver { r.table.Driver = d; return r.table },
 	}, edits...)
 	r.Transport = r.checker.Transport

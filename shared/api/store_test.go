@@ -4,12 +4,13 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"sluice/localstack/stores"
+	"sluice/shared/app/local/localtest"
 	"sluice/shared/blob"
 	"sluice/shared/blob/s3blob"
 	"sluice/shared/catalog"
@@ -25,22 +26,9 @@ type storeRig struct {
 
 func openStore(t *testing.T, edits ...func(*config.Config)) *storeRig {
 	t.Helper()
-	s := &storeRig{store: stores.MinIO(t)}
-	cfg := aws.Config{
-		Region:       s.store.Region,
-		Credentials:  credentials.NewStaticCredentialsProvider(s.store.AccessKey, s.store.SecretKey, ""),
-		BaseEndpoint: &s.store.Endpoint,
-	}
-	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("sluice")}); err != nil {
-		t.Fatal(err)
-	}
-	d, err := s3blob.New(cfg, s3blob.Options{Bucket: "sluice", PathStyle: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.rig = openRigOn(t, func(blob.Driver) blob.Driver { return d }, edits...)
-	s.App.Deps.Delivery.Policy.Public = true
+	store, on := localtest.MinIO(t)
+	s := &storeRig{store: store}
+	s.rig = openRig(t, append([]func(*config.Config){on}, edits...)...)
 	return s
 }
 
@@ -52,18 +40,29 @@ type signed struct {
 
 func (s signed) Presigner() blob.Presigner { return s.signer }
 
+// signer returns what makes URLs for our bucket in a store.
+func signer(t *testing.T, endpoint, region, key, secret string, clock func() time.Time) blob.Presigner {
+	t.Helper()
+	d, err := s3blob.New(aws.Config{
+		Region: region, Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""), BaseEndpoint: &endpoint,
+	}, s3blob.Options{Bucket: "sluice", Prefix: "blobs/", PathStyle: true, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (s *storeRig) signer(clock func() time.Time) blob.Presigner {
+	s.t.Helper()
+	return signer(s.t, s.store.Endpoint, s.store.Region, s.store.AccessKey, s.store.SecretKey, clock)
+}
+
 // provokeByRedirects sends clients to a store: to be sent asks nothing of it.
 func (a *answers) provokeByRedirects() {
-	signer, err := s3blob.New(aws.Config{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
-		BaseEndpoint: aws.String("https://store.example.com"),
-	}, s3blob.Options{Bucket: "sluice"})
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	made := signer(a.t, "https://store.example.com", "us-east-1", "key", "secret", a.clock.Now)
 	deps := a.App.Deps
 	deps.Delivery = &delivery.Service{
-		Blobs:  blob.NewBucket(signed{a.blobs, signer}),
+		Blobs:  blob.NewBucket(signed{a.blobs, made}),
 		Policy: delivery.Policy{Mode: catalog.DeliverRedirect}, Clock: deps.Clock, Stall: deps.Stall,
 	}
 	client := a.elsewhere(deps)

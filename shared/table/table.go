@@ -35,7 +35,7 @@ type Key struct {
 
 // Attrs are an item's attributes. A value is a string, an int64, a bool or a
 // []byte; nothing else passes Table. Names are non-empty and do not hold the
-// reserved "pk", "sk" and "ttl".
+// reserved "pk", "sk", "ttl" and "wid", which drivers need.
 type Attrs map[string]any
 
 // Item is one record. A zero ExpiresAt means that it never expires. Expiry has

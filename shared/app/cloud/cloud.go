@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // errNoRegion is the error of a URL that no setting gives a region.
@@ -19,7 +20,8 @@ var errNoRegion = errors.New("there is no region: set AWS_REGION, or add ?region
 
 // load reads AWS's own settings. An option region of the URL wins over them.
 func load(ctx context.Context, u *url.URL) (aws.Config, error) {
-	var options []func(*config.LoadOptions) error
+	// What fails is returned; the SDK's own lines would stand among ours.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if region := u.Query().Get("region"); region != "" {
 		options = append(options, config.WithRegion(region))
 	}

@@ -111,6 +111,28 @@ func TestAWSsOwnSettingsKeepTheirMeaning(t *testing.T) {
 	}
 }
 
+// Clients are sent to Amazon's store, and to another one where it is said how
+// they reach it: the address that we use may be one of ours alone.
+func TestWhetherClientsReachTheStore(t *testing.T) {
+	cases := []struct {
+		endpoint, url string
+		want          bool
+	}{
+		{"", "s3://b", true},
+		{"https://s3.eu-central-1.amazonaws.com", "s3://b", true},
+		{"http://minio:9000", "s3://b", false},
+		{"http://minio:9000", "s3://b?public_endpoint=https://files.example.com", true},
+	}
+	for _, c := range cases {
+		t.Run(c.endpoint+" "+c.url, func(t *testing.T) {
+			aloneWith(t, map[string]string{"AWS_REGION": "r", "AWS_ENDPOINT_URL_S3": c.endpoint})
+			if b, err := cloud.NewBucket(t.Context(), parse(t, c.url)); err != nil || b.Public() != c.want {
+				t.Errorf("Public() = %v, %v, want %v", b.Public(), err, c.want)
+			}
+		})
+	}
+}
+
 func TestWithoutARegion(t *testing.T) {
 	aloneWith(t, nil)
 	const want = "there is no region: set AWS_REGION"

@@ -97,6 +97,9 @@ func (b *Bucket) Policy(ctx context.Context) (string, error) {
 	if is(err, "NoSuchBucketPolicy") {
 		return "", nil
 	}
+	if is(err, "NoSuchBucket") {
+		return "", fmt.Errorf("the bucket %s is not there; `sluice admin init` makes it", b.name)
+	}
 	if err != nil {
 		return "", fmt.Errorf("the policy of bucket %s cannot be read: %w", b.name, err)
 	}

@@ -59,9 +59,15 @@ func tables(ctx context.Context, c config.Config, o Options, report func(Step)) 
 	}
 	defer t.Store.Close()
 	for _, name := range t.Names() {
-		changes, err := t.Store.Create(ctx, name, o.Tables)
-		if len(changes) > 0 || err == nil {
-			report(Step{What: "table " + name, Changes: changes})
+		step := Step{What: "table " + name}
+		step.Changes, err = t.Store.Create(ctx, name, o.Tables)
+		if o.Tables.Recovery && is(err, "UnknownOperationException") {
+			var more []string
+			more, err = t.Store.Create(ctx, name, dynamotable.Settings{Protected: o.Tables.Protected})
+			step.Changes, step.Note = append(step.Changes, more...), "this store has no point-in-time recovery"
+		}
+		if len(step.Changes) > 0 || err == nil {
+			report(step)
 		}
 		if err != nil {
 			return err

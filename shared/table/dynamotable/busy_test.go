@@ -102,6 +102,21 @@ func (r *rig) wantBusy(what string, m mishap, call func(context.Context) error, 
 	}
 }
 
+// TestAnAnswerThatDoesNotComeIsNotWaitedForLong takes the driver's patience,
+// beside other tests.
+func TestAnAnswerThatDoesNotComeIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, stores.Dynoxide(t))
+	key := table.Key{PK: "stalled", SK: "a"}
+	r.reset(key, before, time.Time{})
+	r.wire.next(stalled)
+	c := writes(key)["addition if small"]
+	if _, err := r.wired.Apply(t.Context(), c.op); err != nil {
+		t.Error(err)
+	}
+	r.want("an addition whose answer stalled", key, c.after)
+}
+
 func TestABatchThatIsHeldBackIsAskedForAgain(t *testing.T) {
 	r := newRig(t, stores.Dynoxide(t))
 	keys := []table.Key{{PK: "batch", SK: "a"}, {PK: "batch", SK: "b"}}

@@ -76,6 +76,7 @@ func (r *rig) want(what string, key table.Key, attrs table.Attrs) {
 func TestAWriteWhoseAnswerIsLostIsDoneOnce(t *testing.T) {
 	for name, start := range emulators() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, start(t))
 			key := table.Key{PK: "lost", SK: "a"}
 			for how, mishaps := range map[string][]mishap{
@@ -153,6 +154,31 @@ func TestALostAnswerIsNeverAFailedCondition(t *testing.T) {
 			t.Errorf("transaction: %s: %v", what, err)
 		}
 		r.want("transaction: "+what, key, other)
+	}
+}
+
+// TestARepetitionUndoesNothing has a transaction change the item between a
+// write, whose tests would hold again, and its repetition.
+func TestARepetitionUndoesNothing(t *testing.T) {
+	r := newRig(t, stores.Dynoxide(t))
+	key := table.Key{PK: "lost", SK: "undo"}
+	later := func() {
+		if err := r.direct.Transact(t.Context(), table.Op{Action: table.Update, Key: key, Set: table.Attrs{"n": int64(7)}}); err != nil {
+			t.Error(err)
+		}
+	}
+	set, there := table.Attrs{"n": int64(2)}, []table.Test{table.IfExists()}
+	for what, op := range map[string]table.Op{
+		"update":          {Action: table.Update, Key: key, Set: set},
+		"update if there": {Action: table.Update, Key: key, Set: set, If: there},
+		"put if there":    {Action: table.Put, Key: key, Set: set, If: there},
+	} {
+		r.reset(key, table.Attrs{"n": int64(1)}, time.Time{})
+		r.wire.next(lostThen(later))
+		if _, err := r.wired.Apply(t.Context(), op); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		r.want(what, key, table.Attrs{"n": int64(7)})
 	}
 }
 

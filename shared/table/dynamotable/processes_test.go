@@ -46,7 +46,7 @@ type tally struct {
 const (
 	sceneVariable = "DYNAMOTABLE_SCENE"
 	processes     = 4
-	rounds        = 15
+	rounds        = 10
 	contested     = 6 // paths, for fewer files
 )
 
@@ -56,6 +56,7 @@ const (
 func TestSeveralProcessesLoseNoUpdate(t *testing.T) {
 	for name, start := range emulators() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := start(t)
 			records := table.New(newTable(t, open(t, d), "records"), time.Now)
 			s := &scene{Endpoint: d.Endpoint, Region: d.Region, AccessKey: d.AccessKey, SecretKey: d.SecretKey}

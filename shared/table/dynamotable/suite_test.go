@@ -17,6 +17,7 @@ func emulators() map[string]func(testing.TB) *stores.DynamoDB {
 func TestSuite(t *testing.T) {
 	for name, start := range emulators() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			store := open(t, start(t))
 			tabletest.Run(t, func(t *testing.T) table.Driver { return newTable(t, store, "suite") })
 		})

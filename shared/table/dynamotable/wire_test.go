@@ -44,6 +44,12 @@ func lostThen(then func()) mishap {
 	}
 }
 
+// stalled does the request and never answers.
+func stalled(_ http.ResponseWriter, r *http.Request, forward func(http.ResponseWriter)) {
+	forward(httptest.NewRecorder())
+	<-r.Context().Done()
+}
+
 // broken breaks the connection before the request is done.
 func broken(http.ResponseWriter, *http.Request, func(http.ResponseWriter)) {
 	panic(http.ErrAbortHandler)
