@@ -124,6 +124,24 @@ func TestAnAnswerOtherThanAskedForIsNoBlob(t *testing.T) {
 	}
 }
 
+// Each answer is of three bytes at most, whatever it says of itself.
+func TestAnAnswerThatEndsEarlyIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	data := []byte("0123456789")
+	b := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+		var from, to int
+		if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); err != nil {
+			t.Errorf("Range %q: %v", r.Header.Get("Range"), err)
+		}
+		w.Header().Set("ETag", `"pin"`)
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/10", from, to))
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(data[from:min(to+1, from+3)])
+	})
+	got, err := io.ReadAll(opened(t.Context(), t, b, len(data)))
+	wantWhole(t, got, data, err)
+}
+
 func TestACallIsMadeAgainWhileTheStoreIsBusy(t *testing.T) {
 	t.Parallel()
 	store := stores.Versitygw(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
@@ -215,8 +216,13 @@ func TestAReaderThatRestsGivesItsConnectionBack(t *testing.T) {
 	rest, err := io.ReadAll(r)
 	wantWhole(t, append(got, rest...), data, err)
 	ranges := asked.ranges()
-	if len(ranges) < 3 || ranges[0] != "bytes=0-33554431" || ranges[1] != "bytes=100000-362143" || ranges[2] != "bytes=362144-886431" {
+	if len(ranges) < 3 || ranges[0] != "bytes=0-33554431" || ranges[1] != "bytes=100000-231071" || ranges[2] != "bytes=231072-493215" {
 		t.Errorf("the ranges asked for are %q, want all, then a small piece, then larger ones", ranges)
+	}
+	for i, req := range asked.requests(http.MethodGet) {
+		if pin := req.Header.Get("If-Match"); (pin == "") != (i == 0) {
+			t.Errorf("request %d has If-Match %q, want one in all but the first", i, pin)
+		}
 	}
 }
 
