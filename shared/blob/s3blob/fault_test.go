@@ -226,6 +226,37 @@ func TestAReaderThatRestsGivesItsConnectionBack(t *testing.T) {
 	}
 }
 
+func TestReadAheadHoldsNoMoreBlocksThanConnections(t *testing.T) {
+	t.Parallel()
+	store := stores.Versitygw(t)
+	name := makeBucket(t, store)
+	const connections, block, blocks = 3, 100_000, 40
+	data := noise(14, block*blocks-1)
+	putObject(t, store, name, "key", data)
+	asked := (&recorder{}).over(t)
+	b := bucket(t, store, s3blob.Options{
+		Bucket: name, PathStyle: true, Transport: asked, ReadAhead: s3blob.ReadAhead{Connections: connections, Block: block},
+	})
+	r := opened(t.Context(), t, b, len(data))
+	var got []byte
+	for i := range blocks {
+		got = append(got, readSome(t, r, min(block, len(data)-len(got)))...)
+		if n := len(asked.ranges()); n > i+connections {
+			t.Fatalf("%d blocks were asked for when %d had been read, want %d at most", n, i+1, i+connections)
+		}
+	}
+	wantWhole(t, got, data, nil)
+	if n := len(asked.ranges()); n != blocks {
+		t.Errorf("%d blocks were asked for, want each of %d once", n, blocks)
+	}
+
+	r = opened(t.Context(), t, b, len(data))
+	readSome(t, r, 10)
+	if err := r.Close(); err != nil { // and goleak sees whether all is given back
+		t.Errorf("Close of a reader that was not read to its end: %v", err)
+	}
+}
+
 func TestAReaderThatIsReadFromKeepsItsConnection(t *testing.T) {
 	t.Parallel()
 	store := stores.MinIO(t)
