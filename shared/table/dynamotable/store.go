@@ -13,9 +13,10 @@
 // The network may break after a write was sent. What was certainly not done is
 // left to table.Table to ask again. What may have been done is settled here,
 // under the token it was first sent with: transactions and conditional deletes
-// by DynamoDB's own idempotency tokens, other writes by their wid. Only where
-// that shows nothing, because somebody else has written since or the store
-// stays away, is the answer table.Unanswered.
+// by DynamoDB's own idempotency tokens, updates and conditional puts by their
+// wid. Only where that shows nothing, because somebody else has written since
+// or the store stays away, is the answer table.Unanswered. A put or a delete
+// without a test is simply sent again.
 package dynamotable
 
 import (
@@ -136,7 +137,7 @@ func newer(name string, found int) error {
 
 func unopened(name string, err error) error {
 	message := "The DynamoDB table " + name + " cannot be opened."
-	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+	if isMissing(err) {
 		message = "The DynamoDB table " + name + " is not there; `sluice admin init` makes it."
 	}
 	return fault.Wrap(err, fault.Internal, "table_unopened", message)
