@@ -129,11 +129,15 @@ var byName = map[string]blob.Code{
 	"XMinioObjectExistsAsDirectory": blob.Refused,
 	"ObjectParentIsFile":            blob.Refused,
 	"ExistingObjectIsDirectory":     blob.Refused,
-	"SlowDown":                      blob.Busy,
-	"SlowDownRead":                  blob.Busy,
-	"SlowDownWrite":                 blob.Busy,
-	"ServiceUnavailable":            blob.Busy,
-	"XMinioServerNotInitialized":    blob.Busy,
+	// Amazon's, where another request for the same key was on its way.
+	"ConditionalRequestConflict": blob.Busy,
+	"OperationAborted":           blob.Busy,
+
+	"SlowDown":                   blob.Busy,
+	"SlowDownRead":               blob.Busy,
+	"SlowDownWrite":              blob.Busy,
+	"ServiceUnavailable":         blob.Busy,
+	"XMinioServerNotInitialized": blob.Busy,
 }
 
 // spent is the error of a call that cannot be made again, since its body has

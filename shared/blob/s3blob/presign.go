@@ -71,13 +71,11 @@ func (d *Driver) presignedHeader(p blob.Presign) http.Header {
 	if p.Method != http.MethodPut {
 		return header
 	}
+	if p.Upload == "" {
+		header = d.newObject()
+	}
 	if p.SHA256 != nil {
 		header.Set(checksumHeader, base64.StdEncoding.EncodeToString(p.SHA256))
 	}
-	if p.Upload != "" {
-		return header
-	}
-	header.Set("If-None-Match", "*")
-	d.encrypt(header)
 	return header
 }

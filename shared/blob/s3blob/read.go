@@ -16,8 +16,8 @@ import (
 // and beyond lastWindow all is asked for. Up to heldWindow bytes are taken to
 // be in the system's socket buffers, so that the store is done with them.
 const (
-	firstWindow = 256 << 10
-	heldWindow  = 1 << 20
+	firstWindow = 128 << 10
+	heldWindow  = 256 << 10
 	lastWindow  = 16 << 20
 )
 
