@@ -103,10 +103,13 @@ func (r row) header() []string {
 	if _, path, _ := strings.Cut(r.route, " "); !strings.HasPrefix(path, "/api/tus") {
 		return nil
 	}
-	return []string{
-		"Tus-Resumable", tus.Version, "Upload-Length", "7", "Upload-Offset", "0", "Upload-Metadata", "filename bmV3",
-		"Content-Type", tus.ContentType, "X-HTTP-Method-Override", strings.Replace(r.method(), http.MethodPost, http.MethodPatch, 1),
+	header := []string{
+		"Tus-Resumable", tus.Version, "Upload-Length", "7", "Upload-Offset", "0", "Upload-Metadata", "filename bmV3", "Content-Type", tus.ContentType,
 	}
+	if r.on == aTus && r.method() == http.MethodPost {
+		header = append(header, "X-HTTP-Method-Override", http.MethodPatch)
+	}
+	return header
 }
 
 func (r row) method() string { m, _, _ := strings.Cut(r.route, " "); return m }

@@ -50,13 +50,18 @@ func checkTusVersion(r *request) error {
 	return fault.New(fault.PreconditionFailed, "tus_version", "Send Tus-Resumable: "+tus.Version+".")
 }
 
-// onTusUpload does what the method says, or the one that is sent in its place
-// by clients that can send no other than POST.
+// tusMethod is the method of a request, or the one that is sent in its place by
+// clients that can send no other than POST.
+func tusMethod(r *request) string {
+	return cmp.Or(r.GetHeader("X-HTTP-Method-Override"), r.Request.Method)
+}
+
+// onTusUpload does what the method says.
 func onTusUpload(s *server, r *request) error {
 	if err := checkTusVersion(r); err != nil {
 		return err
 	}
-	switch cmp.Or(r.GetHeader("X-HTTP-Method-Override"), r.Request.Method) {
+	switch tusMethod(r) {
 	case http.MethodHead:
 		return getTusUpload(s, r)
 	case http.MethodPatch:
@@ -73,6 +78,10 @@ func onTusUpload(s *server, r *request) error {
 func createTusUpload(s *server, r *request) error {
 	if err := checkTusVersion(r); err != nil {
 		return err
+	}
+	if tusMethod(r) != http.MethodPost {
+		r.Header("Allow", "OPTIONS, POST")
+		return noMethod(s, r)
 	}
 	owner := r.identity.User.ID
 	if err := auth.May(r.subject(), auth.WriteFile, auth.Object{Owner: owner}); err != nil {

@@ -33,6 +33,7 @@ func (a *answers) provokeByTus() {
 	for size, want := range map[int64]int{-1: http.StatusBadRequest, 1 << 60: http.StatusRequestEntityTooLarge} {
 		a.admin.Do(http.MethodPost, "/api/tus", nil, "Tus-Resumable", "1.0.0", "Upload-Length", fmt.Sprint(size), "Upload-Metadata", describe("filename", "a")).Want(a.t, want)
 	}
+	a.admin.Do(http.MethodPost, "/api/tus", nil, "Tus-Resumable", "1.0.0", "X-HTTP-Method-Override", http.MethodPatch).Want(a.t, http.StatusMethodNotAllowed)
 	a.admin.Do(http.MethodPost, "/api/tus", nil).Want(a.t, http.StatusPreconditionFailed)
 	for _, method := range []string{http.MethodHead, http.MethodPatch, http.MethodDelete, http.MethodPost} {
 		a.admin.Do(method, p.path, nil).Want(a.t, http.StatusPreconditionFailed)

@@ -196,7 +196,7 @@ func TestOfTwoTusBodiesAtOnceOneWins(t *testing.T) {
 	for _, size := range []int{1000, 2*partSize + 1} {
 		r := openRig(t)
 		slow, quick := bytesOf(5, size), bytesOf(6, size)
-		p := r.create(r.admin, "a", size)
+		p := r.create(r.admin, "a", size+1) // so that it stays open
 		hold := blobtest.NewHold()
 		r.blobs.Script(blobtest.Commit, blobtest.Fault{Hold: hold})
 		answer := make(chan localtest.Answer)
@@ -207,7 +207,8 @@ func TestOfTwoTusBodiesAtOnceOneWins(t *testing.T) {
 		if a := (<-answer).Want(t, http.StatusConflict); a.Code() != "upload_moved" {
 			t.Errorf("who came too late got %s, want upload_moved", a)
 		}
-		p.wantFile(quick)
+		p.send(size, []byte("!")).Want(t, http.StatusNoContent)
+		p.wantFile(append(quick, '!'))
 	}
 }
 
@@ -482,4 +483,28 @@ func TestATusBodyThatStallsKeepsWhatCame(t *testing.T) {
 		t.Errorf("a body that stalls: %s, want 408", answer.Status)
 	}
 	p.wantOffset("after that", 4)
+}
+
+func TestPartsOfATusUploadAreSmall(t *testing.T) {
+	r := openRig(t)
+	const gib = 1 << 30
+	for size, want := range map[int64]int64{1: 8 << 20, 78 * gib: 8 << 20, 79 * gib: 16 << 20, 10_000 * 5 * gib: 5 * gib} {
+		a := r.admin.Do(http.MethodPost, "/api/tus", nil, "Tus-Resumable", "1.0.0", "Upload-Length", strconv.FormatInt(size, 10), "Upload-Metadata", describe("filename", "a"))
+		id := strings.TrimPrefix(a.Want(t, http.StatusCreated).Header.Get("Location"), "/api/tus/")
+		m, err := r.App.Deps.Catalog.Multipart(t.Context(), id)
+		if err != nil || m.PartSize != want {
+			t.Errorf("an upload of %d bytes has parts of %d, %v; want %d", size, m.PartSize, err, want)
+		}
+	}
+}
+
+func TestDescribeTus(t *testing.T) {
+	a := openRig(t).Anonymous().Do(http.MethodOptions, "/api/tus", nil).Want(t, http.StatusNoContent)
+	for name, want := range map[string]string{
+		"Tus-Version": "1.0.0", "Tus-Extension": "creation,termination,expiration,checksum", "Tus-Checksum-Algorithm": "sha1,sha256", "Tus-Max-Size": "53687091200000",
+	} {
+		if got := a.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
 }
