@@ -25,6 +25,19 @@ export SLUICE_REQUIRE_TOOLS
 run: build ## Build and serve http://127.0.0.1:8080, with the data in ./.sluice (SLUICE_* are passed on)
 	@exec env SLUICE_DATA="$${SLUICE_DATA:-./.sluice}" bin/sluice serve
 
+.PHONY: run-minio
+run-minio: build stores ## The same on MinIO and a DynamoDB emulator, as a deployment runs on S3 and DynamoDB
+	@localstack/run
+
+.PHONY: stores
+stores: ## Start MinIO and a DynamoDB emulator on this machine, without Docker; the data is in ./.sluice-stores
+	@localstack/install minio dynoxide dynamodb-local
+	@go run ./localstack up
+
+.PHONY: stores-down
+stores-down: ## Stop what `make stores` started; the data stays
+	@go run ./localstack down
+
 .PHONY: test
 test: test-tools ## Install what the tests need and run them, with the race detector
 	tools/run-tests -timeout 10m

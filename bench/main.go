@@ -21,18 +21,20 @@ import (
 
 // settings are the sizes of a run.
 type settings struct {
-	rounds int
-	large  int64 // bytes of the large file
-	binary string
-	only   string
+	rounds  int
+	large   int64 // bytes of the large file
+	readers int   // slow downloads at once
+	binary  string
+	only    string
 }
 
 func main() {
 	var s settings
 	flag.IntVar(&s.rounds, "rounds", 7, "rounds of each comparison")
 	flag.Int64Var(&s.large, "large", 1<<30, "bytes of the large file")
+	flag.IntVar(&s.readers, "readers", 1000, "slow downloads at once")
 	flag.StringVar(&s.binary, "sluice", "bin/sluice", "the binary to measure")
-	flag.StringVar(&s.only, "only", "", "large, small or slow: measure only that")
+	flag.StringVar(&s.only, "only", "", "large, small, slow or ranges: measure only that")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -66,7 +68,7 @@ func run(ctx context.Context, s settings) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, settings, string) ([]row, error)
-	}{{"large", benchLarge}, {"small", benchSmall}, {"slow", benchSlow}} {
+	}{{"large", benchLarge}, {"small", benchSmall}, {"slow", benchSlow}, {"ranges", benchRanges}} {
 		if s.only != "" && s.only != part.name {
 			continue
 		}

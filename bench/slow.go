@@ -12,11 +12,10 @@ import (
 )
 
 const (
-	slowReaders = 1000
-	slowSize    = 64 << 20
-	slowBite    = 4 << 10                // what a slow reader takes at a time
-	slowPause   = 500 * time.Millisecond // and how often
-	slowTime    = 15 * time.Second
+	slowSize  = 64 << 20
+	slowBite  = 4 << 10                // what a slow reader takes at a time
+	slowPause = 500 * time.Millisecond // and how often
+	slowTime  = 15 * time.Second
 )
 
 // benchSlow opens many downloads that are read slowly, and measures what each
@@ -47,7 +46,7 @@ func benchSlow(ctx context.Context, s settings, dir string) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	readers, err := openReaders(sluice.addr, request(sluice.addr, "/file/admin/slow.bin", token), slowReaders)
+	readers, err := openReaders(sluice.addr, request(sluice.addr, "/file/admin/slow.bin", token), s.readers)
 	defer closeReaders(readers)
 	if err != nil {
 		return nil, err
@@ -59,8 +58,8 @@ func benchSlow(ctx context.Context, s settings, dir string) ([]row, error) {
 	slices.Sort(waits)
 	p99 := waits[len(waits)*99/100]
 	return []row{
-		atMost(fmt.Sprintf("%d slow downloads: RSS of each", slowReaders), float64(peak-before)/float64(slowReaders)/1024, 40, "KiB"),
-		atMost(fmt.Sprintf("%d slow downloads: p99 of a new small request meanwhile", slowReaders), float64(p99.Microseconds())/1000, 50, "ms"),
+		atMost(fmt.Sprintf("%d slow downloads: RSS of each", s.readers), float64(peak-before)/float64(s.readers)/1024, 40, "KiB"),
+		atMost(fmt.Sprintf("%d slow downloads: p99 of a new small request meanwhile", s.readers), float64(p99.Microseconds())/1000, 50, "ms"),
 	}, nil
 }
 
@@ -92,21 +91,17 @@ func closeReaders(readers []net.Conn) {
 	}
 }
 
-// observeSlow lets every reader take a bite now and then, and in between asks
-// for a small file on a new connection each time.
+// observeSlow lets every reader take a bite now and then, and meanwhile asks for
+// a small file on a new connection each time.
 func observeSlow(p *process, readers []net.Conn, small []byte) (waits []time.Duration, peak int64, err error) {
-	buf := make([]byte, slowBite)
-	until := time.Now().Add(slowTime)
-	next := time.Now()
-	for time.Now().Before(until) {
-		if time.Now().After(next) {
-			for i, r := range readers {
-				if _, err := r.Read(buf); err != nil {
-					return nil, 0, fmt.Errorf("slow reader %d: %w", i, err)
-				}
-			}
-			next = next.Add(slowPause)
-		}
+	done := make(chan struct{})
+	read := make(chan error, 1)
+	go func() { read <- readSlowly(readers, done) }()
+	defer func() {
+		close(done)
+		err = errors.Join(err, <-read)
+	}()
+	for until := time.Now().Add(slowTime); time.Now().Before(until); {
 		began := time.Now()
 		if err := fetch(p.addr, small); err != nil {
 			return nil, 0, err
@@ -120,4 +115,28 @@ func observeSlow(p *process, readers []net.Conn, small []byte) (waits []time.Dur
 		time.Sleep(5 * time.Millisecond)
 	}
 	return waits, peak, nil
+}
+
+// readSlowly lets every reader take a bite, again and again, until done. Each
+// must get one within the time: none was dropped or forgotten.
+func readSlowly(readers []net.Conn, done <-chan struct{}) error {
+	const patience = 30 * time.Second
+	buf := make([]byte, slowBite)
+	pace := time.NewTicker(slowPause)
+	defer pace.Stop()
+	for {
+		for i, r := range readers {
+			if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
+				return err
+			}
+			if _, err := r.Read(buf); err != nil {
+				return fmt.Errorf("slow reader %d: %w", i, err)
+			}
+		}
+		select {
+		case <-pace.C:
+		case <-done:
+			return nil
+		}
+	}
 }

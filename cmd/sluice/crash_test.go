@@ -1,91 +1,121 @@
 package main_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"sluice/shared/app/local/localtest"
 )
 
-// slot is what is known of one path that an uploader overwrites again and
-// again: the content last acknowledged, and the one whose upload was cut.
-type slot struct{ acknowledged, cut string } // SHA-256; empty: none
-
-// uploader puts files, one after the other, until the server dies.
-type uploader struct {
-	name   string
-	token  string
-	random *rand.ChaCha8
-	slots  map[string]slot // by path
-}
-
-// work puts random files under few paths and counts those acknowledged.
-func (u *uploader) work(t *testing.T, url string, acknowledged *atomic.Int64) {
-	for {
-		path := fmt.Sprintf("%s/%d.bin", u.name, u.random.Uint64()%8)
-		content := randomBytes(u.random)
-		sum := sha256Of(content)
-		s := u.slots[path]
-		s.cut = sum
-		u.slots[path] = s
-		r, err := http.NewRequest(http.MethodPut, url+"/file/admin/"+path, bytes.NewReader(content))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		r.Header.Set("Authorization", "Bearer "+u.token)
-		response, err := client.Do(r)
-		if err != nil {
-			return // killed
-		}
-		_ = response.Body.Close()
-		if response.StatusCode/100 != 2 {
-			t.Errorf("PUT %s = %s", path, response.Status)
-			return
-		}
-		u.slots[path] = slot{acknowledged: sum}
-		acknowledged.Add(1)
+// crashRounds is how often a test kills its server.
+func crashRounds() int {
+	if os.Getenv("SLUICE_FULL") != "" {
+		return 50
 	}
+	return 5
 }
 
-// check wants each path to hold what was acknowledged, or all of what was cut,
-// which may have been published before its answer was lost. It returns how
-// many files there are.
-func (u *uploader) check(t *testing.T, p *process) (files int) {
-	t.Helper()
-	for path, s := range u.slots {
-		r := p.Ask(http.MethodGet, "/file/admin/"+path, u.token, nil)
-		if r.StatusCode == http.StatusNotFound && s.acknowledged == "" {
-			continue
-		}
-		content, err := io.ReadAll(r.Body)
-		sum := sha256Of(content)
-		if r.StatusCode != http.StatusOK || err != nil || sum != s.acknowledged && sum != s.cut {
-			t.Errorf("after a kill, GET %s = %s, %d bytes of SHA-256 %s, %v; want acknowledged %q or cut %q", path, r.Status, len(content), sum, err, s.acknowledged, s.cut)
-			continue
-		}
-		u.slots[path] = slot{acknowledged: sum}
-		files++
+// patient is the setting of a server that drops nobody, however slow the
+// machine.
+const patient = "SLUICE_STALL=10m"
+
+// A server is killed at random moments while clients do all that they can do.
+// What it had answered is there afterwards, whole; what it had not is there
+// whole or not at all; and no byte is left that no record tells of.
+func TestKillLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	p := start(t, data, patient, "SLUICE_ADMIN_PASSWORD="+password)
+	admin := p.Login(password)
+	var ada struct{ ID string }
+	ask(p, http.MethodPost, "/api/users", admin, `{"username":"ada","password":"`+localtest.Password+`","role":"user"}`, http.StatusCreated, &ada)
+	c := &crash{t: t, data: data, owner: ada.ID, auditor: &auditor{}}
+	for i := range 4 {
+		source := rand.NewChaCha8([32]byte{byte(i)})
+		w := &worker{t: t, name: fmt.Sprint("worker-", i), source: source, random: rand.New(source), trails: map[string]*trail{}}
+		c.workers = append(c.workers, w)
 	}
-	return files
+	for round := range crashRounds() {
+		c.run(p)
+		c.wantLedger()
+		p = start(t, data, patient)
+		c.wantAcknowledged(p)
+		if t.Failed() {
+			t.Fatalf("in round %d", round)
+		}
+	}
+	p.Stop()
 }
 
-// randomBytes returns the content of a file that is empty, small, or larger
-// than every buffer.
-func randomBytes(r *rand.ChaCha8) []byte {
-	limit := []uint64{1, 1000, 100_000, 2 << 20}[r.Uint64()%4]
-	content := make([]byte, r.Uint64()%limit)
-	_, _ = r.Read(content) // never fails
-	return content
+// crash is what the rounds have in common.
+type crash struct {
+	t       *testing.T
+	data    string
+	owner   string // the id of the user whose files they are
+	workers []*worker
+	auditor *auditor
+}
+
+// run has every client work until the server is killed.
+func (c *crash) run(p *process) {
+	c.t.Helper()
+	c.allow(p)
+	token := p.LoginAs("ada", localtest.Password)
+	var answered atomic.Int64
+	var running sync.WaitGroup
+	for _, w := range c.workers {
+		running.Go(func() { w.work(session{p.URL, token}, &answered) })
+	}
+	running.Go(func() { readAll(c.t, session{p.URL, token}) })
+	running.Go(func() { c.auditor.work(c.t, session{p.URL, token}) })
+	running.Go(func() { putHalf(p, token, "half.bin") })
+	enough := 20 + rand.Int64N(100)
+	eventually(c.t, "answers, half an upload and a line of the audit", func() bool {
+		return c.t.Failed() || answered.Load() >= enough && halfWritten(c.data) && c.auditor.confirmedOne.Load()
+	})
+	p.Kill()
+	running.Wait()
+}
+
+// allow gives the user some more room than is used, so that a round begins
+// within the quota and ends at it.
+func (c *crash) allow(p *process) {
+	c.t.Helper()
+	admin := p.Login(password)
+	var user struct {
+		Used struct{ Bytes, Files int64 }
+	}
+	ask(p, http.MethodGet, "/api/users/"+c.owner, admin, "", http.StatusOK, &user)
+	quota := fmt.Sprintf(`{"quota_bytes":%d,"quota_files":%d}`, user.Used.Bytes+32<<20, user.Used.Files+20)
+	ask(p, http.MethodPatch, "/api/users/"+c.owner, admin, quota, http.StatusOK, &user)
+}
+
+// wantAcknowledged asks the server that was started anew for every path.
+func (c *crash) wantAcknowledged(p *process) {
+	c.t.Helper()
+	if left, err := os.ReadDir(filepath.Join(c.data, "blobs", "tmp")); err != nil || len(left) > 0 {
+		c.t.Errorf("%v, %v were left in tmp", left, err)
+	}
+	s := session{p.URL, p.LoginAs("ada", localtest.Password)}
+	files := 1 // the auditor's
+	for _, w := range c.workers {
+		files += w.check(s)
+	}
+	listed, err := list(s)
+	if err != nil || len(listed) != files {
+		c.t.Errorf("%d files are listed, %v; want the %d that were put", len(listed), err, files)
+	}
+	c.auditor.check(c.t, s)
 }
 
 func sha256Of(content []byte) string {
@@ -105,7 +135,7 @@ func putHalf(p *process, token, path string) {
 		<-p.ended
 		_ = sender.CloseWithError(io.ErrUnexpectedEOF)
 	}()
-	r, err := http.NewRequest(http.MethodPut, p.URL+"/file/admin/"+path, body)
+	r, err := http.NewRequest(http.MethodPut, p.URL+"/file/ada/"+path, body)
 	if err != nil {
 		p.t.Error(err)
 		return
@@ -115,50 +145,6 @@ func putHalf(p *process, token, path string) {
 		p.t.Errorf("half an upload = %s", response.Status)
 		_ = response.Body.Close()
 	}
-}
-
-func TestKillLosesNothingAcknowledged(t *testing.T) {
-	rounds := 5
-	if os.Getenv("SLUICE_FULL") != "" {
-		rounds = 50
-	}
-	data := filepath.Join(t.TempDir(), "data")
-	p := start(t, data, "SLUICE_ADMIN_PASSWORD="+password)
-	token := p.Login(password)
-	uploaders := make([]*uploader, 4)
-	for i := range uploaders {
-		uploaders[i] = &uploader{name: fmt.Sprint("uploader-", i), token: token, random: rand.NewChaCha8([32]byte{byte(i)}), slots: map[string]slot{}}
-	}
-	for round := range rounds {
-		enough := 1 + rand.Int64N(60)
-		var acknowledged atomic.Int64
-		var running sync.WaitGroup
-		for _, u := range uploaders {
-			running.Go(func() { u.work(t, p.URL, &acknowledged) })
-		}
-		running.Go(func() { putHalf(p, token, "half.bin") })
-		eventually(t, "uploads, acknowledged and half", func() bool {
-			return acknowledged.Load() >= enough && halfWritten(data)
-		})
-		p.Kill()
-		running.Wait()
-
-		p = start(t, data)
-		if left, err := os.ReadDir(filepath.Join(data, "blobs", "tmp")); err != nil || len(left) > 0 {
-			t.Errorf("round %d: %v, %v were left in tmp", round, left, err)
-		}
-		files := 0
-		for _, u := range uploaders {
-			files += u.check(t, p)
-		}
-		if listed := listedFiles(p, token); listed != files {
-			t.Errorf("round %d: %d files are listed; want the %d that were put", round, listed, files)
-		}
-		if t.Failed() {
-			return
-		}
-	}
-	p.Stop()
 }
 
 // halfWritten reports whether the upload of putHalf lies there, but for what is
@@ -173,16 +159,29 @@ func halfWritten(data string) bool {
 	return false
 }
 
-// listedFiles returns how many files the admin has.
-func listedFiles(p *process, token string) int {
-	p.t.Helper()
-	var list struct {
-		Files      []json.RawMessage
-		NextCursor string `json:"next_cursor"`
+// session is how a client asks.
+type session struct{ url, token string }
+
+// do sends a request and reads the answer. An error means that the server was
+// killed; no half of an answer is returned.
+func (s session) do(method, path, body string) (*http.Response, []byte, error) {
+	url := path
+	if !strings.HasPrefix(path, "http") {
+		url = s.url + path
 	}
-	r := p.Ask(http.MethodGet, "/api/files?limit=1000", token, nil)
-	if err := json.NewDecoder(r.Body).Decode(&list); err != nil || r.StatusCode != http.StatusOK || list.NextCursor != "" {
-		p.t.Fatalf("the listing is %s, %v, and goes on with %q", r.Status, err, list.NextCursor)
+	r, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return nil, nil, err
 	}
-	return len(list.Files)
+	r.Header.Set("Authorization", "Bearer "+s.token)
+	if strings.HasPrefix(path, "/api/") && body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	return response, content, err
 }

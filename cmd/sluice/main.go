@@ -33,7 +33,7 @@ To begin, run: sluice serve`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(serveCommand(), versionCommand())
+	root.AddCommand(serveCommand(), adminCommand(), versionCommand())
 	return root
 }
 

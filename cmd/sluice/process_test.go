@@ -127,7 +127,13 @@ var client = &http.Client{Timeout: patience}
 // Login returns an access token of the admin.
 func (p *process) Login(password string) string {
 	p.t.Helper()
-	body, err := json.Marshal(map[string]string{"username": "admin", "password": password})
+	return p.LoginAs("admin", password)
+}
+
+// LoginAs returns an access token of a user.
+func (p *process) LoginAs(username, password string) string {
+	p.t.Helper()
+	body, err := json.Marshal(map[string]string{"username": username, "password": password})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -174,7 +180,13 @@ func (p *process) Put(token, path, content string) {
 // Get downloads a file of the admin.
 func (p *process) Get(token, path string) string {
 	p.t.Helper()
-	r := p.Ask(http.MethodGet, "/file/admin/"+path, token, nil)
+	return p.GetOf("admin", token, path)
+}
+
+// GetOf downloads a file of a user.
+func (p *process) GetOf(user, token, path string) string {
+	p.t.Helper()
+	r := p.Ask(http.MethodGet, "/file/"+user+"/"+path, token, nil)
 	body, err := io.ReadAll(r.Body)
 	if err != nil || r.StatusCode != http.StatusOK {
 		p.t.Fatalf("GET %s = %s, %v; want 200", path, r.Status, err)

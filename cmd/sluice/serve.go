@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"sync"
@@ -50,9 +50,7 @@ Logs are JSON lines on standard error, one for each request.`,
 			return serve(ctx, c, cmd.OutOrStdout(), observe.NewLogger(cmd.ErrOrStderr(), c.LogLevel))
 		},
 	}
-	settings := flag.NewFlagSet("serve", flag.ContinueOnError)
-	config.Flags(settings)
-	cmd.Flags().AddGoFlagSet(settings)
+	settingsOf(cmd)
 	return cmd
 }
 
@@ -60,6 +58,9 @@ Logs are JSON lines on standard error, one for each request.`,
 func givenFlags(cmd *cobra.Command) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		f := cmd.Flags().Lookup(name)
+		if f == nil { // a setting that the command has no flag for
+			return "", false
+		}
 		return f.Value.String(), f.Changed
 	}
 }
@@ -162,7 +163,7 @@ func greet(out io.Writer, c config.Config, addr net.Addr, made string) error {
 		heading = "\nThe user admin was made, with the password from " + config.Env("admin-password") + ".\n"
 	}
 	_, err := fmt.Fprintf(out, `Sluice is serving %[1]s
-with its data in %[2]s
+with %[2]s
 %[3]s
 Log in, upload, download, from another terminal:
 
@@ -174,6 +175,15 @@ Log in, upload, download, from another terminal:
 
 The API is described at %[1]s/openapi.json. Stop with Ctrl-C.
 
-`, base, c.Data, heading, shown)
+`, base, whereabouts(c), heading, shown)
 	return err
+}
+
+// whereabouts says where a server keeps its data.
+func whereabouts(c config.Config) string {
+	if c.Blob.Scheme == "file" && c.Table.Scheme == "bolt" {
+		return "its data in " + c.Data
+	}
+	place := func(u *url.URL) string { return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() }
+	return "its files in " + place(c.Blob) + " and its records in " + place(c.Table)
 }

@@ -41,8 +41,9 @@ type Tokens struct {
 
 // Identity is who a request comes from.
 type Identity struct {
-	User    catalog.User
-	LoginID string
+	User      catalog.User
+	LoginID   string
+	ExpiresAt time.Time // when the token ends that proved it; zero: none did
 }
 
 // Subject is the identity as May takes it. The zero Identity is nobody.
@@ -229,7 +230,9 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Identity, err
 	if err != nil {
 		return Identity{}, err
 	}
-	return s.identify(ctx, claims.UserID, claims.LoginID)
+	i, err := s.identify(ctx, claims.UserID, claims.LoginID)
+	i.ExpiresAt = claims.ExpiresAt
+	return i, err
 }
 
 // Still returns nil while the identity may go on: its login stands and its

@@ -54,7 +54,7 @@ func Auth(d Deps) *gin.Engine { return newEngine(d, append(authRoutes(), systemR
 
 // Files returns the app for uploads, listings and what is known of a file.
 func Files(d Deps) *gin.Engine {
-	return newEngine(d, slices.Concat(fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(), systemRoutes()))
+	return newEngine(d, slices.Concat(fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), tusRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(), systemRoutes()))
 }
 
 // Download returns the app that delivers.
@@ -66,7 +66,7 @@ func Download(d Deps) *gin.Engine {
 func All(d Deps) *gin.Engine {
 	return newEngine(d, slices.Concat(
 		authRoutes(),
-		fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(),
+		fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), tusRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(),
 		downloadRoutes(), linkedRoutes(), sourceRoutes(),
 		systemRoutes()))
 }

@@ -92,6 +92,7 @@ func getUsage(s *server, r *request) error {
 		sum := sums[key]
 		sums[key] = contract.Usage{
 			Key: key, Downloads: sum.Downloads + 1, Requests: sum.Requests + d.Requests, BytesDelivered: sum.BytesDelivered + d.Bytes,
+			BytesIssued: sum.BytesIssued + d.Issued,
 		}
 		return true
 	})
@@ -165,7 +166,7 @@ func readDay(r *request, name string, otherwise time.Time) (time.Time, error) {
 func shownDownload(d catalog.Download) contract.Download {
 	return contract.Download{
 		SessionID: d.Session, Day: d.Day, FileID: d.File, VersionID: d.Version, UserID: d.User, Client: d.Client,
-		Requests: d.Requests, BytesDelivered: d.Bytes, FirstAt: moment(d.FirstAt), LastAt: moment(d.LastAt),
+		Requests: d.Requests, BytesDelivered: d.Bytes, BytesIssued: d.Issued, FirstAt: moment(d.FirstAt), LastAt: moment(d.LastAt),
 		State: contract.DownloadState(d.State),
 	}
 }

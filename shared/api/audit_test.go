@@ -26,6 +26,7 @@ type line struct {
 	Client    string
 	Requests  int
 	Bytes     int `json:"bytes_delivered"`
+	Issued    int `json:"bytes_issued"`
 	State     string
 }
 

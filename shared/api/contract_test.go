@@ -85,9 +85,10 @@ func TestOperationsHaveTheirNames(t *testing.T) {
 
 // unprovoked is every declared answer that no test can bring about, and why.
 var unprovoked = map[string]string{
-	"healthz 500":    "it does nothing that can fail",
-	"getOpenapi 500": "it does nothing that can fail",
-	"getJwks 500":    "it does nothing that can fail",
+	"healthz 500":     "it does nothing that can fail",
+	"describeTus 500": "it does nothing that can fail",
+	"getOpenapi 500":  "it does nothing that can fail",
+	"getJwks 500":     "it does nothing that can fail",
 }
 
 // TestEveryDeclaredAnswer brings every answer about that the contract declares,
@@ -101,9 +102,11 @@ func TestEveryDeclaredAnswer(t *testing.T) {
 	a.provokeByConditions()
 	a.provokeByConflicts()
 	a.provokeByUploads()
+	a.provokeByTus()
 	a.provokeByVersions()
 	a.provokeByLinks()
 	a.provokeByManifests()
+	a.provokeByRedirects()
 	a.provokeByStalling()
 	a.provokeByGuessing()
 	a.provokeByStopping()
@@ -194,7 +197,7 @@ func (a *answers) expendable(p person, row row) *localtest.Client {
 // long, wrong parameters and paths.
 func (a *answers) provokeByBodies() {
 	for _, row := range rows {
-		if row.body == "" || row.method() == http.MethodPut {
+		if row.body == "" || row.method() == http.MethodPut || row.on == aTus {
 			continue
 		}
 		target := a.targets(a.mine, row)[0]
@@ -274,6 +277,14 @@ func (a *answers) provokeByStores() {
 	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.blobs.Always(blobtest.Create, blobtest.Fault{Err: blobtest.Error{Code: blob.Unknown}})
 	a.each(http.StatusBadGateway, append(partedOperations(), "getManifest")...)
+	a.blobs.Calm()
+
+	a.blobs.Always(blobtest.Open, blobtest.Fault{Err: blobtest.Error{Code: blob.Changed}})
+	for _, row := range rows {
+		if o := a.operation(row); slices.Contains(o.Statuses, http.StatusTemporaryRedirect) {
+			a.ask(a.mine, row, a.targets(a.mine, row)[0]).Want(a.t, http.StatusConflict)
+		}
+	}
 	a.blobs.Calm()
 
 	panicking := a.App.Deps
@@ -397,13 +408,23 @@ func (a *answers) provokeByStalling() {
 			id = impatient.admin.ID
 		case anUpload:
 			id = upload.id
+		case aTus:
+			id = impatient.create(impatient.admin, "c", 10).id()
 		}
 		path := strings.NewReplacer("{id}", id, "{user}", "admin", "{path}", "a").Replace(o.Path)
 		if row.on == aPart {
 			path = upload.url(1, "")
 		}
-		answer, body := impatient.raw(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{",
-			o.Method, path, impatient.admin.Token), false)
+		header := row.header()
+		if header == nil {
+			header = []string{"Content-Type", "application/json"}
+		}
+		var lines strings.Builder
+		for i := 0; i < len(header); i += 2 {
+			fmt.Fprintf(&lines, "%s: %s\r\n", header[i], header[i+1])
+		}
+		answer, body := impatient.raw(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%sContent-Length: 10\r\n\r\n{",
+			o.Method, path, impatient.admin.Token, lines.String()), false)
 		if answer.StatusCode != http.StatusRequestTimeout {
 			a.t.Errorf("%s of which the body stalls = %s %s, want 408", o.ID, answer.Status, body)
 		}

@@ -69,12 +69,23 @@ func (s *server) deliver(r *request, f *catalog.File, parameters ...string) erro
 	var outcome delivery.Outcome
 	if r.Request.Method == http.MethodGet {
 		count := s.Recorder.Begin(s.download(r, f))
-		defer func() { count.End(outcome.Bytes, outcome.Complete && r.event != "") }()
+		defer func() {
+			if outcome.Status == http.StatusTemporaryRedirect {
+				count.Issue(outcome.Issued)
+				return
+			}
+			count.End(outcome.Bytes, outcome.Complete && r.event != "")
+		}()
 		options.Sent = count.Add
 	}
 	outcome, err = s.Delivery.Serve(bodyWriter{r}, r.Request, f, options)
-	r.bytes = outcome.Bytes
+	r.bytes, r.issued = outcome.Bytes, outcome.Issued
 	if outcome.Status == 0 || r.Request.Method == http.MethodHead || outcome.Status == http.StatusNotModified {
+		return err
+	}
+	if outcome.Status == http.StatusTemporaryRedirect {
+		r.event = downloadStarted
+		s.Metrics.Redirect(outcome.Issued)
 		return err
 	}
 	r.event = downloadCompleted
@@ -87,12 +98,16 @@ func (s *server) deliver(r *request, f *catalog.File, parameters ...string) erro
 
 func (s *server) deliveryOptions(r *request, parameters ...string) (delivery.Options, error) {
 	if r.linked != nil { // it says all; what was added to its URL is not looked at
-		return delivery.Options{Disposition: r.linked.Disposition, Allowed: r.allowed}, nil
+		return delivery.Options{Disposition: r.linked.Disposition, Allowed: r.allowed, Until: r.until}, nil
 	}
-	if err := checkQuery(r, append(parameters, "disposition")...); err != nil {
+	if err := checkQuery(r, append(parameters, "delivery", "disposition")...); err != nil {
 		return delivery.Options{}, err
 	}
-	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition"))}
+	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition")), Until: r.until}
+	var err error
+	if o.Delivery, err = s.askedDelivery(r); err != nil {
+		return o, err
+	}
 	switch o.Disposition {
 	case "", disposition.Inline, disposition.Attachment:
 	default:
@@ -111,6 +126,21 @@ func (s *server) deliveryOptions(r *request, parameters ...string) (delivery.Opt
 		return nil
 	}
 	return o, nil
+}
+
+// askedDelivery reads what a request says of how the bytes should leave.
+func (s *server) askedDelivery(r *request) (catalog.Delivery, error) {
+	asked := catalog.Delivery(r.Query("delivery"))
+	switch {
+	case asked == "":
+		return asked, nil
+	case asked != catalog.DeliverStream && asked != catalog.DeliverRedirect:
+		return asked, fault.InvalidField("delivery", "A delivery is stream or redirect.")
+	case !s.Delivery.Policy.ByRequest:
+		return asked, fault.InvalidField("delivery", "Here a request does not choose how the bytes leave.")
+	default:
+		return asked, nil
+	}
 }
 
 // bodyWriter lets a delivery write past Gin, whose ResponseWriter hides what

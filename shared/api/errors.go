@@ -14,6 +14,7 @@ import (
 
 	"sluice/shared/contract"
 	"sluice/shared/fault"
+	"sluice/shared/tus"
 )
 
 // statusOf is the one map from kind to HTTP status.
@@ -43,6 +44,8 @@ func statusOf(kind fault.Kind) int {
 		return http.StatusRequestedRangeNotSatisfiable
 	case fault.Unprocessable:
 		return http.StatusUnprocessableEntity
+	case fault.Mismatch:
+		return tus.StatusChecksumMismatch
 	case fault.TooManyRequests:
 		return http.StatusTooManyRequests
 	case fault.Upstream:
@@ -54,6 +57,14 @@ func statusOf(kind fault.Kind) int {
 	default:
 		return http.StatusInternalServerError
 	}
+}
+
+// statusText is http.StatusText with the status that is of tus alone.
+func statusText(status int) string {
+	if status == tus.StatusChecksumMismatch {
+		return "Checksum Mismatch"
+	}
+	return http.StatusText(status)
 }
 
 // fail answers a request with err. Once an answer has begun there is nothing
@@ -99,7 +110,7 @@ func (s *server) writeProblem(r *request, err error) {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
 	body, err := json.Marshal(contract.Problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Type: "about:blank", Title: statusText(status), Status: status,
 		Detail: f.Message, Code: f.Code, Field: f.Field, RequestID: r.id,
 	}, jsontext.AllowInvalidUTF8(true)) // a field may be a stranger's: what is wrong in it is replaced
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/http"
 	"strings"
@@ -168,6 +169,9 @@ func (s *server) edit(f *catalog.File, in contract.UpdateFileRequest) error {
 		}
 		f.ContentType = *in.ContentType
 	}
+	if in.Delivery != nil {
+		f.Delivery = catalog.Delivery(*in.Delivery)
+	}
 	if in.Visibility != nil {
 		f.Visibility = catalog.Visibility(*in.Visibility)
 	}
@@ -252,14 +256,23 @@ func (s *server) file(r *request, f *catalog.File) (contract.File, error) {
 	}
 	out := contract.File{
 		ID: f.ID, Owner: owner.Username, Path: f.Path, Name: f.Name(), Size: f.Version.Size, ContentType: f.ContentType,
-		Visibility: contract.Visibility(f.Visibility), ETag: f.Version.ETag, VersionID: f.Version.ID,
-		DigestState: contract.DigestStateNone, CreatedAt: moment(f.CreatedAt), UpdatedAt: moment(f.UpdatedAt),
+		Visibility: contract.Visibility(f.Visibility), Delivery: contract.Delivery(cmp.Or(f.Delivery, catalog.DeliverAuto)), ETag: f.Version.ETag, VersionID: f.Version.ID,
+		SHA256: hex.EncodeToString(f.Version.SHA256), DigestState: digestState(f.Version), CreatedAt: moment(f.CreatedAt), UpdatedAt: moment(f.UpdatedAt),
 	}
 	if !f.ExpiresAt.IsZero() {
 		out.ExpiresAt = moment(f.ExpiresAt)
 	}
-	if f.Version.SHA256 != nil {
-		out.SHA256, out.DigestState = hex.EncodeToString(f.Version.SHA256), contract.DigestStateVerified
-	}
 	return out, nil
+}
+
+// digestState says what is known of a version's SHA-256.
+func digestState(v catalog.Version) contract.DigestState {
+	switch {
+	case v.SHA256 == nil:
+		return contract.DigestStateNone
+	case v.Claimed:
+		return contract.DigestStateClaimed
+	default:
+		return contract.DigestStateVerified
+	}
 }

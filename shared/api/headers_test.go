@@ -350,7 +350,8 @@ func TestCORS(t *testing.T) {
 	site := localtest.Start(t, func(c *config.Config) { c.CORSOrigins = []string{ours, "http://localhost:3000"} })
 	admin := site.Admin()
 	admin.Put("/file/admin/x", "content")
-	exposed := []string{"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "X-File-Size", "X-Request-Id"}
+	exposed := []string{"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "X-File-Size", "X-Request-Id",
+		"Sluice-File", "Tus-Checksum-Algorithm", "Tus-Extension", "Tus-Max-Size", "Tus-Resumable", "Tus-Version", "Upload-Expires", "Upload-Length", "Upload-Metadata", "Upload-Offset"}
 
 	for _, origin := range []string{ours, "http://localhost:3000"} {
 		for path, status := range map[string]int{"/file/admin/x": 200, "/file/admin/none": 404, "/api/files/none": 404, "/file/admin/x?disposition=y": 400} {
@@ -365,7 +366,7 @@ func TestCORS(t *testing.T) {
 				t.Errorf("GET %s from %s: Vary %q, want Origin in it", path, origin, a.Header.Values("Vary"))
 			}
 		}
-		for method, headers := range map[string]string{"GET": "authorization,if-range,range", "PUT": "authorization,content-type,if-match,repr-digest", "PATCH": "authorization,content-type", "DELETE": "authorization,if-match"} {
+		for method, headers := range map[string]string{"GET": "authorization,if-range,range", "PUT": "authorization,content-type,if-match,repr-digest", "PATCH": "authorization,content-type,tus-resumable,upload-checksum,upload-offset", "POST": "authorization,tus-resumable,upload-length,upload-metadata,x-http-method-override", "DELETE": "authorization,if-match"} {
 			a := preflight(site, "/file/admin/x", origin, method, headers).Want(t, http.StatusNoContent)
 			for header, want := range map[string]string{
 				"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Methods": method, "Access-Control-Allow-Headers": headers,

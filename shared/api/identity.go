@@ -24,6 +24,6 @@ func (s *server) identify(r *request, a access) error {
 		return fault.New(fault.Unauthenticated, "token_invalid", "Send an access token: Authorization: Bearer ….")
 	}
 	identity, err := s.Accounts.Authenticate(r.Request.Context(), strings.TrimSpace(token))
-	r.identity = identity
+	r.identity, r.until = identity, identity.ExpiresAt
 	return err
 }

@@ -77,7 +77,7 @@ func revokeLink(s *server, r *request) error {
 // getLink delivers what a link seals. The name in the URL is for people.
 func getLink(s *server, r *request) error {
 	l, f, err := s.Links.Open(r.Request.Context(), r.Param("link"))
-	r.file, r.linked = l.File, &l
+	r.file, r.linked, r.until = l.File, &l, l.ExpiresAt
 	if err != nil {
 		return err
 	}

@@ -92,9 +92,36 @@ func issueParts(s *server, r *request) error {
 	}
 	out := contract.PartURLs{Parts: make([]contract.PartURL, 0, len(grants))}
 	for _, g := range grants {
-		out.Parts = append(out.Parts, contract.PartURL{Number: g.number, URL: s.partURL(g), ExpiresAt: time.Unix(g.expires, 0).UTC()})
+		issued, err := s.issuePart(r, m, g)
+		if err != nil {
+			return err
+		}
+		out.Parts = append(out.Parts, issued)
 	}
 	return reply(r, http.StatusOK, out)
+}
+
+// issuePart returns a URL of the store for a part, or else one of ours.
+func (s *server) issuePart(r *request, m catalog.Multipart, g partGrant) (contract.PartURL, error) {
+	end := time.Unix(g.expires, 0)
+	if r.until.Before(end) { // it cannot be revoked: it lives no longer than the token
+		end = r.until
+	}
+	signed, direct, err := s.Uploads.PartURL(r.Request.Context(), m, g.number, g.sum, end)
+	if err != nil {
+		return contract.PartURL{}, err
+	}
+	if !direct {
+		return contract.PartURL{Number: g.number, URL: s.partURL(g), ExpiresAt: time.Unix(g.expires, 0).UTC()}, nil
+	}
+	out := contract.PartURL{Number: g.number, URL: signed.URL.Reveal(), ExpiresAt: signed.Expires.UTC()}
+	for name, values := range signed.Header {
+		if out.Headers == nil {
+			out.Headers = map[string]string{}
+		}
+		out.Headers[name] = strings.Join(values, ", ")
+	}
+	return out, nil
 }
 
 func numbers(grants []partGrant) []int {

@@ -12,6 +12,7 @@ import (
 	"sluice/shared/auth"
 	"sluice/shared/catalog"
 	"sluice/shared/fault"
+	"sluice/shared/tus"
 )
 
 // row is a route of the engine and a request to it that is good but for who
@@ -34,6 +35,7 @@ const (
 	aFile    object = "a file"
 	anUpload object = "an upload"
 	aPart    object = "a part of an upload"
+	aTus     object = "an upload by tus"
 	aSpace   object = "an owner's files"
 	aUser    object = "a user"
 	aSession object = "a download session"
@@ -85,10 +87,30 @@ var rows = []row{
 	{"POST /api/uploads/:id/parts", auth.WriteFile, anUpload, `{"parts":[{"number":2}]}`, 200},
 	{"PUT /api/uploads/:id/parts/:number", "", aPart, "content", 200},
 	{"POST /api/uploads/:id/complete", auth.WriteFile, anUpload, "", 200},
+	{"OPTIONS /api/tus", "", nothing, "", 204},
+	{"POST /api/tus", auth.WriteFile, oneself, "", 201},
+	{"HEAD /api/tus/:id", auth.WriteFile, aTus, "", 200},
+	{"PATCH /api/tus/:id", auth.WriteFile, aTus, "content", 204},
+	{"DELETE /api/tus/:id", auth.WriteFile, aTus, "", 204},
+	{"POST /api/tus/:id", auth.WriteFile, aTus, "content", 204},
 	{"GET /healthz", "", nothing, "", 200},
 	{"GET /readyz", "", nothing, "", 200},
 	{"GET /openapi.json", "", nothing, "", 200},
 	{"GET /.well-known/jwks.json", "", nothing, "", 200},
+}
+
+// header returns what a request has beside the type of its body.
+func (r row) header() []string {
+	if _, path, _ := strings.Cut(r.route, " "); !strings.HasPrefix(path, "/api/tus") {
+		return nil
+	}
+	header := []string{
+		"Tus-Resumable", tus.Version, "Upload-Length", "7", "Upload-Offset", "0", "Upload-Metadata", "filename bmV3", "Content-Type", tus.ContentType,
+	}
+	if r.on == aTus && r.method() == http.MethodPost {
+		header = append(header, "X-HTTP-Method-Override", http.MethodPatch)
+	}
+	return header
 }
 
 func (r row) method() string { m, _, _ := strings.Cut(r.route, " "); return m }
@@ -261,7 +283,9 @@ func (w *walker) targets(p person, row row) []target {
 	case aFile, aSpace:
 		return w.filesOf(p, row)
 	case anUpload:
-		return w.uploadsOf()
+		return w.uploadsOf(w.uploadOf)
+	case aTus:
+		return w.uploadsOf(w.tusUploadOf)
 	case aPart:
 		return []target{w.part(w.uploadOf("ada"))}
 	case aSession:
@@ -300,10 +324,10 @@ func (w *walker) filesOf(p person, row row) []target {
 
 // uploadsOf returns uploads of two users, each with its part, and what is not
 // there.
-func (w *walker) uploadsOf() []target {
+func (w *walker) uploadsOf(begin func(owner string) target) []target {
 	w.t.Helper()
 	return []target{
-		w.uploadOf("ada"), w.uploadOf("eve"),
+		begin("ada"), begin("eve"),
 		{name: "an upload that is not there", id: auth.NewID(w.clock.Now())},
 		{name: "no id", id: "no-id"},
 	}
@@ -315,6 +339,13 @@ func (w *walker) uploadOf(owner string) target {
 	p := w.begin(w.owners[owner], w.newName(), nil)
 	p.put(1, []byte("content")).Want(w.t, http.StatusOK)
 	return target{name: "an upload of " + owner, owner: owner, id: p.id, may: &auth.Object{Owner: p.by.ID}}
+}
+
+// tusUploadOf begins an upload by tus.
+func (w *walker) tusUploadOf(owner string) target {
+	w.t.Helper()
+	p := w.create(w.owners[owner], w.newName(), len("content"))
+	return target{name: "an upload by tus of " + owner, owner: owner, id: p.id(), may: &auth.Object{Owner: p.by.ID}}
 }
 
 // part makes an upload that target's URL for its part.
@@ -427,6 +458,9 @@ func (w *walker) send(c *localtest.Client, row row, target target) localtest.Ans
 		path += "?" + target.query
 	}
 	body := strings.ReplaceAll(w.fill(row.body), "{version}", target.version)
+	if header := row.header(); header != nil {
+		return c.Do(method, path, strings.NewReader(body), header...)
+	}
 	if method == http.MethodPut || body == "" {
 		return c.Do(method, path, strings.NewReader(body))
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,6 +18,7 @@ import (
 	"sluice/shared/auth"
 	"sluice/shared/fault"
 	"sluice/shared/link"
+	"sluice/shared/tus"
 )
 
 // The events of a download in the log. A redirect, of which no more is known,
@@ -41,6 +43,8 @@ type request struct {
 	onBehalf  string     // who the audit names instead of who asks, if one
 	event     string     // a download event, if one
 	bytes     int64      // of the file, sent or received
+	issued    int64      // bytes of the file that a redirect led to
+	until     time.Time  // when what the request rests on ends; zero: never
 	err       error      // what was answered, or why the answer broke off
 	panicked  any        // what a handler panicked with
 	count     func(operation, status string, took time.Duration)
@@ -64,6 +68,9 @@ func (r *request) address() netip.Addr {
 func (s *server) begin(c *gin.Context, operation string) *request {
 	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
 	setDefaults(c.Writer.Header(), r.id)
+	if strings.HasPrefix(c.Request.URL.Path, tusPath) {
+		c.Header("Tus-Resumable", tus.Version) // with whatever answer
+	}
 	if c.Request.ContentLength != 0 && c.Request.ProtoMajor == 1 {
 		// net/http reads on by itself where no handler wanted the body. Who
 		// reads it renews the deadline, and its end lifts it.
@@ -113,7 +120,7 @@ func (s *server) answerPanic(r *request) {
 // log writes the one line of a request. It holds ids and the route's name, and
 // never a path, a query or a header, which may hold secrets.
 func (s *server) log(r *request, took time.Duration) {
-	attrs := append(make([]slog.Attr, 0, 13), // as many as there can be
+	attrs := append(make([]slog.Attr, 0, 14), // as many as there can be
 		slog.String("request_id", r.id),
 		slog.String("method", r.Request.Method),
 		slog.String("operation", r.operation),
@@ -133,6 +140,9 @@ func (s *server) log(r *request, took time.Duration) {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
 		}
+	}
+	if r.event == downloadStarted {
+		attrs = append(attrs, slog.Int64("issued", r.issued))
 	}
 	level := slog.LevelInfo
 	if r.err != nil {
@@ -166,9 +176,16 @@ func newCORS(origins []string) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Repr-Digest"},
-		ExposedHeaders: []string{"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "X-File-Size", "X-Request-Id"},
-		MaxAge:         600,
+		AllowedHeaders: []string{
+			"Authorization", "Content-Type", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Repr-Digest",
+			"Tus-Resumable", "Upload-Checksum", "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-HTTP-Method-Override",
+		},
+		ExposedHeaders: []string{
+			"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "Sluice-File",
+			"Tus-Checksum-Algorithm", "Tus-Extension", "Tus-Max-Size", "Tus-Resumable", "Tus-Version",
+			"Upload-Expires", "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-File-Size", "X-Request-Id",
+		},
+		MaxAge: 600,
 	})
 }
 

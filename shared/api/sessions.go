@@ -127,7 +127,7 @@ func (s *server) shownSession(session catalog.Session, f *catalog.File) contract
 	chunk := manifest.ChunkSize(f.Version.Size)
 	return contract.DownloadSession{
 		ID: session.ID, FileID: f.ID, VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
-		SHA256: hex.EncodeToString(f.Version.SHA256), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
+		SHA256: hex.EncodeToString(f.Version.Verified()), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
 		Sources:   s.sources(session, f),
 		RenewURL:  s.external("api", "sessions", session.ID, "renew"),
 		ExpiresAt: moment(session.ExpiresAt),
@@ -154,17 +154,19 @@ func (s *server) sealSource(session catalog.Session) string {
 	return s.Ring.Seal("session", payload)
 }
 
-// openSource returns the id of the session that a URL is of.
-func (s *server) openSource(sealed string) (string, error) {
+// openSource returns the id of the session that a URL is of, and when the URL
+// is over.
+func (s *server) openSource(sealed string) (string, time.Time, error) {
 	payload, err := s.Ring.Open("session", sealed)
 	if err != nil || len(payload) < 8 {
-		return "", fault.New(fault.Forbidden, "link_invalid", "This is not a link that we gave out.")
+		return "", time.Time{}, fault.New(fault.Forbidden, "link_invalid", "This is not a link that we gave out.")
 	}
-	id, end := payload[:len(payload)-8], payload[len(payload)-8:]
-	if s.Clock().Unix() >= int64(binary.BigEndian.Uint64(end)) {
-		return "", sessionOver()
+	id := payload[:len(payload)-8]
+	end := time.Unix(int64(binary.BigEndian.Uint64(payload[len(id):])), 0)
+	if !s.Clock().Before(end) {
+		return "", end, sessionOver()
 	}
-	return string(id), nil
+	return string(id), end, nil
 }
 
 func sessionOver() error {
@@ -173,10 +175,11 @@ func sessionOver() error {
 
 // getSource delivers the version that a session is of.
 func getSource(s *server, r *request) error {
-	id, err := s.openSource(r.Param("source"))
+	id, end, err := s.openSource(r.Param("source"))
 	if err != nil {
 		return err
 	}
+	r.until = end
 	f, user, err := s.sessionFile(r.Request.Context(), id)
 	if err != nil {
 		return err

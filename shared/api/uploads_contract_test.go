@@ -54,7 +54,7 @@ func (a *answers) provokeByGuards() {
 
 // partedOperations are those that need an upload while the store fails.
 func partedOperations() []string {
-	return []string{"createUpload", "getUpload", "abortUpload", "issueParts", "putPart", "completeUpload"}
+	return []string{"createUpload", "getUpload", "abortUpload", "issueParts", "putPart", "completeUpload", "createTusUpload"}
 }
 
 // provokeByPartStores makes the store of parts fail.

@@ -53,11 +53,9 @@ func listVersions(s *server, r *request) error {
 // version is v as the API shows it.
 func (s *server) version(r *request, f *catalog.File, v catalog.Version) (contract.Version, error) {
 	out := contract.Version{
-		VersionID: v.ID, Size: v.Size, ETag: v.ETag, ContentType: v.ContentType(*f), DigestState: contract.DigestStateNone,
+		VersionID: v.ID, Size: v.Size, ETag: v.ETag, ContentType: v.ContentType(*f), DigestState: digestState(v),
+		SHA256:     hex.EncodeToString(v.SHA256),
 		ModifiedAt: moment(v.ModifiedAt), CreatedBy: v.CreatedBy, Current: v.KeptUntil.IsZero(), KeptUntil: v.KeptUntil,
-	}
-	if v.SHA256 != nil {
-		out.SHA256, out.DigestState = hex.EncodeToString(v.SHA256), contract.DigestStateVerified
 	}
 	by, err := s.Catalog.User(r.Request.Context(), v.CreatedBy)
 	switch {

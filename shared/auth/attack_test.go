@@ -194,7 +194,6 @@ func TestPayloadAttacks(t *testing.T) {
 		{"an expiry that is null", with("1767324000", "null"), "token_invalid"},
 		{"an expiry beyond numbers", with("1767324000", "1e999"), "token_invalid"},
 		{"a generation beyond numbers", with(`"jti"`, `"gen":98765432109876543210,"jti"`), "token_invalid"},
-		{"issued in the future", with("1767323045", "1767323900"), "token_invalid"},
 		{"not valid yet", with(`"jti"`, `"nbf":1767323900,"jti"`), "token_invalid"},
 		{"null", "null", "token_invalid"},
 		{"no object", `["ulla"]`, "token_invalid"},

@@ -15,7 +15,7 @@ const AccessLifetime = 15 * time.Minute
 const MaxToken = 2048
 
 // leeway is how far the clocks of two servers may be apart: a token counts as
-// good that much before it was issued and after it has expired.
+// good that much after it has expired.
 const leeway = 5 * time.Second
 
 // Claims are what a token says. Times have whole seconds.

@@ -19,10 +19,13 @@
 //	no_space             InsufficientStorage  the store has no room
 //	blob_truncated       Upstream             the blob ended early; wraps io.ErrUnexpectedEOF
 //	canceled             Unavailable          the context ended; wraps its error
+//	blob_busy            Unavailable          the store is overloaded; see RetryAfter
+//	key_unsupported      Unprocessable        the store can keep no blob under that key
 //	blob_failed          Upstream             anything else
 //	blob_closed          Internal             a Writer was used after Commit or Abort
 //	digest_mismatch      Unprocessable        a part is not of the SHA-256 announced
 //	multipart_unsupported Unprocessable       the store takes no blob in parts
+//	presign_unsupported  Unprocessable        the store cannot be reached by presigned URLs
 //
 // The exceptions are the errors of a destination (see Reader.CopyN) and of a
 // part's body (see Bucket.PutPart).

@@ -90,6 +90,8 @@ func TestEveryErrorIsWrappedByItsCode(t *testing.T) {
 		{blob.Changed, fault.PreconditionFailed, "blob_changed"},
 		{blob.Full, fault.InsufficientStorage, "no_space"},
 		{blob.Canceled, fault.Unavailable, "canceled"},
+		{blob.Busy, fault.Unavailable, "blob_busy"},
+		{blob.Refused, fault.Unprocessable, "key_unsupported"},
 	} {
 		for op, call := range calls {
 			b, chaos := chaotic()

@@ -40,6 +40,10 @@ type Driver interface {
 	// not.
 	Multipart() Multiparter
 
+	// Presigner returns what makes URLs by which others reach the store, or nil
+	// where there are none.
+	Presigner() Presigner
+
 	// ErrorCode classifies an error that a method, a reader or a DriverWriter
 	// returned.
 	ErrorCode(err error) Code
@@ -73,4 +77,6 @@ const (
 	Changed              // the blob is not the pinned one
 	Full                 // the store has no room
 	Canceled             // the context ended
+	Busy                 // the store asks to be left alone for now
+	Refused              // the store can keep no blob under that key
 )

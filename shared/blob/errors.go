@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"sluice/shared/fault"
 )
+
+// busyFor is when to try again what a busy store did not do. Its driver has
+// tried for a while already.
+const busyFor = 5 * time.Second
 
 // wrap turns a driver's error into a fault. ctx governs the call that failed.
 func (b *Bucket) wrap(ctx context.Context, err error) error {
@@ -21,6 +26,10 @@ func (b *Bucket) wrap(ctx context.Context, err error) error {
 		return fault.Wrap(err, fault.InsufficientStorage, "no_space", "The store has no room for the bytes.")
 	case Canceled:
 		return canceled(ctx, err)
+	case Busy:
+		return fault.Wrap(err, fault.Unavailable, "blob_busy", "The blob store is busy; try again.").WithRetryAfter(busyFor)
+	case Refused:
+		return fault.Wrap(err, fault.Unprocessable, "key_unsupported", "The store can keep no blob under that key.")
 	}
 	return fault.Wrap(err, fault.Upstream, "blob_failed", "The blob store failed.")
 }

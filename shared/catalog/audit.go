@@ -23,6 +23,7 @@ const (
 	DownloadRunning   DownloadState = "running"
 	DownloadCompleted DownloadState = "completed" // the last answer was sent whole
 	DownloadAborted   DownloadState = "aborted"   // the last answer was cut short
+	DownloadStarted   DownloadState = "started"   // the last answer was a redirect: how it ended is not known
 )
 
 // Download is a line of the audit: what one session took on one day (UTC).
@@ -35,8 +36,9 @@ type Download struct {
 	Version  string
 	User     string // a user id; empty: nobody who is known
 	Client   string // the address of the last request
-	Requests int64  // answered with a body
+	Requests int64  // answered with a body or a redirect
 	Bytes    int64  // of the file, handed to the connection
+	Issued   int64  // bytes of the file that redirects led to
 	FirstAt  time.Time
 	LastAt   time.Time
 	State    DownloadState
@@ -56,7 +58,7 @@ func (d Download) entry() string { return d.Owner + "#" + d.Session }
 func (d Download) put() table.Op {
 	op := put(d.key(), table.Attrs{
 		"session": d.Session, "day": d.Day, "owner": d.Owner, "file": d.File, "version": d.Version, "user": d.User,
-		"client": d.Client, "requests": d.Requests, "bytes": d.Bytes,
+		"client": d.Client, "requests": d.Requests, "bytes": d.Bytes, "issued": d.Issued,
 		"first": millis(d.FirstAt), "last": millis(d.LastAt), "state": string(d.State),
 	})
 	op.ExpiresAt = d.FirstAt.Add(auditKept)
@@ -67,7 +69,7 @@ func readDownload(item table.Item) (Download, error) {
 	r, err := read(item)
 	return Download{
 		Session: r.str("session"), Day: r.str("day"), Owner: r.str("owner"), File: r.str("file"), Version: r.str("version"),
-		User: r.str("user"), Client: r.str("client"), Requests: r.num("requests"), Bytes: r.num("bytes"),
+		User: r.str("user"), Client: r.str("client"), Requests: r.num("requests"), Bytes: r.num("bytes"), Issued: r.num("issued"),
 		FirstAt: r.time("first"), LastAt: r.time("last"), State: DownloadState(r.str("state")),
 	}, err
 }
@@ -171,6 +173,7 @@ func (d Download) joined(run Download) Download {
 	}
 	last.Requests += first.Requests
 	last.Bytes += first.Bytes
+	last.Issued += first.Issued
 	if first.FirstAt.Before(last.FirstAt) {
 		last.FirstAt = first.FirstAt
 	}

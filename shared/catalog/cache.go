@@ -45,7 +45,7 @@ func newCache[V any](now func() time.Time) *cache[V] {
 // needs a deep stack, and a goroutine that goes on to serve a slow download
 // would keep it.
 func (c *cache[V]) get(ctx context.Context, key string, load func(context.Context) (V, error)) (V, error) {
-	if e, ok := c.entries.Get(key); ok && c.now().Sub(e.loaded) < MaxAge {
+	if e, ok := c.entries.Get(key); ok && c.fresh(e) {
 		return e.value, nil
 	}
 	loaded := <-c.flights.DoChan(key, func() (v any, err error) {
@@ -61,6 +61,13 @@ func (c *cache[V]) get(ctx context.Context, key string, load func(context.Contex
 	}
 	value, _ := loaded.Val.(V)
 	return value, loaded.Err
+}
+
+// fresh reports whether e is young enough. One of the future is not: the clock
+// was set back, and nobody knows how old it is.
+func (c *cache[V]) fresh(e *entry[V]) bool {
+	age := c.now().Sub(e.loaded)
+	return age >= 0 && age < MaxAge
 }
 
 func (c *cache[V]) load(ctx context.Context, key string, load func(context.Context) (V, error)) (V, error) {

@@ -44,6 +44,7 @@ type Catalog struct {
 	hot   *table.Table
 	keep  time.Duration
 	now   func() time.Time
+	past  *past // of now
 	pause func(context.Context, time.Duration) error
 
 	users   *cache[User]   // by id
@@ -70,8 +71,11 @@ func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 	if o.Pause == nil {
 		o.Pause = pause
 	}
+	past := newPast(o.Clock)
+	o.Clock = past.now
 	c := &Catalog{
-		table: t, hot: o.Hot, sessions: newCache[Session](o.Clock), revoked: newCache[bool](o.Clock), keep: o.Keep, now: o.Clock, pause: o.Pause,
+		table: t, hot: o.Hot, past: past, keep: o.Keep, now: o.Clock, pause: o.Pause,
+		sessions: newCache[Session](o.Clock), revoked: newCache[bool](o.Clock),
 		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
 		files: newCache[File](o.Clock), located: newCache[string](o.Clock), turns: newTurns(),
 	}

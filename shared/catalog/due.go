@@ -113,8 +113,10 @@ func (c *Catalog) Sweep(
 	// The hour just past is always read again: a write whose time was taken
 	// in it may have come after the sweep, or by a slower clock.
 	last := dueHour(s.now) - 1
-	began, err := c.sweptTo(ctx, last)
+	earliest := c.past.forget()
+	began, err := c.sweptTo(ctx, min(last, dueHour(earliest)-1))
 	if err != nil {
+		c.past.note(earliest)
 		return 0, err
 	}
 	var failures []error
@@ -126,6 +128,9 @@ func (c *Catalog) Sweep(
 		if len(failures) == 0 && hour < last && !s.ended(ctx) {
 			swept = hour + 1
 		}
+	}
+	if swept < last {
+		c.past.note(earliest) // not all of it was done
 	}
 	if swept > began && s.lost == nil {
 		failures = append(failures, c.setSweptTo(ctx, swept))
@@ -292,7 +297,8 @@ func (c *Catalog) removeKeptVersion(ctx context.Context, f File, item table.Item
 func sweptKey() table.Key { return table.Key{PK: "JANITOR", SK: "SWEPT"} }
 
 // sweptTo returns the first hour that may hold something due, at most latest:
-// a clock that was ahead for a while may have left a mark in the future.
+// a clock that was ahead for a while may have left a mark in the future, and
+// one that was behind may have left something due before the mark.
 func (c *Catalog) sweptTo(ctx context.Context, latest int64) (int64, error) {
 	item, found, err := c.table.Get(ctx, sweptKey())
 	if err != nil || !found {

@@ -19,12 +19,23 @@ const (
 	Public  Visibility = "public"  // everybody
 )
 
+// Delivery says how a file's bytes leave.
+type Delivery string
+
+// The deliveries.
+const (
+	DeliverAuto     Delivery = "auto"     // as the deployment has it
+	DeliverStream   Delivery = "stream"   // through us
+	DeliverRedirect Delivery = "redirect" // from the store, where that can give the same answer
+)
+
 // File is what a user sees: a name, and the version that is current.
 type File struct {
 	ID          string
 	Owner       string // a user id
 	Path        string // unique with its owner
 	Visibility  Visibility
+	Delivery    Delivery // empty: auto
 	ContentType string
 	Version     Version // the current one
 	CreatedAt   time.Time
@@ -39,13 +50,23 @@ type File struct {
 // Name returns the last segment of the path.
 func (f File) Name() string { return f.Path[strings.LastIndexByte(f.Path, '/')+1:] }
 
+// Verified returns the version's SHA-256 where we have computed it, else nil.
+func (v Version) Verified() []byte {
+	if v.Claimed {
+		return nil
+	}
+	return v.SHA256
+}
+
 // Version is one immutable content of a file.
 type Version struct {
 	ID         string
 	Key        string // of its blob; never reused
 	Size       int64
 	ETag       string // quoted and strong; fixed when the version is published
+	StoreETag  string // that of its blob in the store, quoted; empty where it has none
 	SHA256     []byte // 32 bytes, or none
+	Claimed    bool   // SHA256 is what the sender says, and nobody has checked it
 	ModifiedAt time.Time
 	CreatedBy  string    // a user id
 	KeptUntil  time.Time // when a replaced version goes; zero: it is current
@@ -69,15 +90,18 @@ func locationKey(owner, path string) table.Key {
 
 func (v Version) attrs() table.Attrs {
 	return table.Attrs{
-		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "sha256": v.SHA256,
+		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "store_etag": v.StoreETag, "sha256": v.SHA256, "claimed": v.Claimed,
 		"modified": millis(v.ModifiedAt), "by": v.CreatedBy, "kept": millis(v.KeptUntil),
 	}
 }
 
 func readVersion(r reader) Version {
 	sum, _ := r.attrs["sha256"].([]byte)
+	if len(sum) == 0 {
+		sum = nil
+	}
 	return Version{
-		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), SHA256: sum,
+		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), StoreETag: r.str("store_etag"), SHA256: sum, Claimed: r.flag("claimed"),
 		ModifiedAt: r.time("modified"), CreatedBy: r.str("by"),
 		KeptUntil: r.time("kept"), contentType: r.str("content_type"),
 	}
@@ -86,6 +110,7 @@ func readVersion(r reader) Version {
 func (f File) attrs() table.Attrs {
 	a := f.Version.attrs()
 	a["owner"], a["path"], a["visibility"], a["content_type"] = f.Owner, f.Path, string(f.Visibility), f.ContentType
+	a["delivery"] = string(f.Delivery)
 	a["created"], a["updated"], a["expires"], a["deleted"] = millis(f.CreatedAt), millis(f.UpdatedAt), millis(f.ExpiresAt), millis(f.deletedAt)
 	a["purge"], a["rev"] = millis(f.purgeAt), f.rev
 	return a
@@ -95,7 +120,8 @@ func readFile(item table.Item) (File, error) {
 	r, err := read(item)
 	return File{
 		ID: item.Key.PK[len("FILE#"):], Owner: r.str("owner"), Path: r.str("path"),
-		Visibility: Visibility(r.str("visibility")), ContentType: r.str("content_type"), Version: readVersion(r),
+		Visibility: Visibility(r.str("visibility")), Delivery: Delivery(r.str("delivery")),
+		ContentType: r.str("content_type"), Version: readVersion(r),
 		CreatedAt: r.time("created"), UpdatedAt: r.time("updated"), ExpiresAt: r.time("expires"),
 		deletedAt: r.time("deleted"), purgeAt: r.time("purge"), rev: r.num("rev"),
 	}, err

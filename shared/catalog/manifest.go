@@ -50,8 +50,8 @@ func (c *Catalog) PutManifest(ctx context.Context, u Upload, m manifest.Manifest
 // Manifest returns the manifest of v, or NotFound "no_manifest" where its
 // chunks were never hashed.
 func (c *Catalog) Manifest(ctx context.Context, v Version) (manifest.Manifest, error) {
-	if v.SHA256 != nil && v.Size <= manifest.MinChunk {
-		return manifest.Single(v.Size, v.SHA256), nil
+	if sum := v.Verified(); sum != nil && v.Size <= manifest.MinChunk {
+		return manifest.Single(v.Size, sum), nil
 	}
 	page, err := c.table.Query(ctx, table.Query{PK: manifestPartition(v.Key), Limit: table.MaxQuery})
 	if err != nil {

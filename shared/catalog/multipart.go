@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"sluice/shared/auth"
@@ -38,6 +39,9 @@ type Multipart struct {
 	File        string    // the id of the file, once complete
 	CreatedAt   time.Time
 
+	// Of an upload in sequence alone:
+	Sequence *Sequence
+
 	rev int64
 }
 
@@ -54,6 +58,7 @@ func (m Multipart) attrs() table.Attrs {
 		"problem": m.Problem, "file": m.File, "created": millis(m.CreatedAt), "rev": m.rev,
 	}
 	m.Condition.addTo(attrs)
+	maps.Copy(attrs, m.Sequence.attrs())
 	return attrs
 }
 
@@ -69,7 +74,7 @@ func readMultipart(item table.Item) (Multipart, error) {
 		},
 		By: r.str("by"), ContentType: r.str("content_type"), Size: r.num("size"), SHA256: sum, PartSize: r.num("part_size"),
 		Store: r.str("store"), State: UploadState(r.str("state")), Problem: r.str("problem"), File: r.str("file"),
-		CreatedAt: r.time("created"), Condition: r.condition(), rev: r.num("rev"),
+		CreatedAt: r.time("created"), Condition: r.condition(), Sequence: r.sequence(), rev: r.num("rev"),
 	}, err
 }
 

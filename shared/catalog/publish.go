@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -83,7 +84,9 @@ func (c *Catalog) EndUpload(ctx context.Context, u Upload) error {
 // Content is what an upload brought.
 type Content struct {
 	Size        int64
+	ETag        string // of its blob in the store, quoted; empty where it has none
 	SHA256      []byte
+	Claimed     bool // nobody has checked SHA256
 	ContentType string
 	By          string // a user id
 }
@@ -161,12 +164,13 @@ func (c *Catalog) standing(ctx context.Context, u Upload) (*File, error) {
 	return nil, err
 }
 
-// next returns the record after the publication.
+// next returns the record after the publication. A version has the ETag of its
+// blob where the store has such, so that it means the same there and here.
 func (c *Catalog) next(was *File, u Upload, content Content) File {
 	now := c.now().UTC().Truncate(time.Millisecond)
 	v := Version{
-		ID: u.ID, Key: u.Key(), Size: content.Size, ETag: fmt.Sprintf("%q", u.ID), SHA256: content.SHA256,
-		ModifiedAt: now, CreatedBy: content.By,
+		ID: u.ID, Key: u.Key(), Size: content.Size, ETag: cmp.Or(content.ETag, fmt.Sprintf("%q", u.ID)), StoreETag: content.ETag,
+		SHA256: content.SHA256, Claimed: content.Claimed, ModifiedAt: now, CreatedBy: content.By,
 	}
 	if was == nil {
 		return File{

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -36,6 +37,26 @@ func TestAPublicationMakesAFileOrAVersion(t *testing.T) {
 	for name, c := range map[string]*catalog.Catalog{"this catalog": s.Catalog, "another": s.another()} {
 		if got, err := c.FileAt(t.Context(), s.owner, "dir/a.txt"); err != nil || got.Version.ID != second.Version.ID {
 			t.Errorf("%s has version %s, %v; want %s", name, got.Version.ID, err, second.Version.ID)
+		}
+	}
+}
+
+// A version has the ETag of its blob, so that it is the same at the store and
+// here; where the store has none it has its own id. Either lasts.
+func TestAVersionHasTheETagOfItsBlob(t *testing.T) {
+	s := open(t)
+	for path, stored := range map[string]string{"with": `"0123-2"`, "without": ""} {
+		u := s.begin(path)
+		f, _, err := s.Publish(t.Context(), u, catalog.Content{ETag: stored}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := cmp.Or(stored, fmt.Sprintf("%q", u.ID))
+		read, err := s.another().File(t.Context(), f.ID)
+		for name, v := range map[string]catalog.Version{"published": f.Version, "read": read.Version} {
+			if err != nil || v.ETag != want || v.StoreETag != stored {
+				t.Errorf("a blob %s an ETag, %s: the version has %s and %q of the store, %v; want %s and %q", path, name, v.ETag, v.StoreETag, err, want, stored)
+			}
 		}
 	}
 }

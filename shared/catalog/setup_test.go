@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	"sluice/shared/catalog"
 	"sluice/shared/fault"
 	"sluice/shared/table"
-	"sluice/shared/table/bolttable"
 )
 
 // keep is how long the catalogs of these tests keep what was replaced.
@@ -55,17 +53,14 @@ type store struct {
 
 func open(t *testing.T) *store {
 	t.Helper()
-	file, err := bolttable.Open(filepath.Join(t.TempDir(), "sluice.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := file.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	return openOn(t, openDriver(t))
+}
+
+// openOn is open over records in d.
+func openOn(t *testing.T, d table.Driver) *store {
+	t.Helper()
 	c := noon()
-	s := &store{t: t, clock: c, table: table.New(file.Table("domain"), c.Now), blobs: &blobs{kept: map[string]bool{}}}
+	s := &store{t: t, clock: c, table: table.New(d, c.Now), blobs: &blobs{kept: map[string]bool{}}}
 	s.Catalog = s.another()
 	s.owner = s.user("ada").ID
 	return s
@@ -172,14 +167,6 @@ func (s *store) wantItems(partition string, want int) {
 	}
 	if len(page.Items) != want {
 		s.t.Errorf("%s has %d items, want %d", partition, len(page.Items), want)
-	}
-}
-
-// wantUsage fails the test unless that is what the owner has.
-func (s *store) wantUsage(when string, want catalog.Usage) {
-	s.t.Helper()
-	if got, err := s.Usage(s.t.Context(), s.owner); err != nil || got != want {
-		s.t.Errorf("%s the owner has %+v, %v; want %+v", when, got, err, want)
 	}
 }
 

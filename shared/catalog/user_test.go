@@ -143,6 +143,25 @@ func TestAChangeIsSeenInTime(t *testing.T) {
 	}
 }
 
+// What was read before a clock was set back is of no known age, and is read
+// again.
+func TestAChangeIsSeenAfterTheClockWasSetBack(t *testing.T) {
+	s := open(t)
+	other := s.another()
+	if _, err := other.User(t.Context(), s.owner); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(-24 * time.Hour)
+	_, err := s.UpdateUser(t.Context(), s.owner, func(u *catalog.User) error { u.Disabled = true; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(catalog.MaxAge)
+	if u, err := other.User(t.Context(), s.owner); err != nil || !u.Disabled {
+		t.Errorf("another server has the user disabled: %v, %v, want true", u.Disabled, err)
+	}
+}
+
 func TestALoginEnds(t *testing.T) {
 	s := open(t)
 	login := func() catalog.Login {

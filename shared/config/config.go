@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,8 +21,8 @@ import (
 type Config struct {
 	Addr           string         // host:port to listen on
 	Data           string         // folder of the embedded stores and keys
-	Blob           *url.URL       // where blobs are: file:///folder
-	Table          *url.URL       // where records are: bolt:///file
+	Blob           *url.URL       // where blobs are: file:///folder or s3://bucket/prefix/?options
+	Table          *url.URL       // where records are: bolt:///file or dynamodb://table?options
 	Keys           *url.URL       // where the signing keys are: file:///file
 	AdminPassword  Secret         // of the first admin; made up and printed where empty
 	PublicURL      *url.URL       // how clients reach the server; nil: by the address bound
@@ -32,6 +33,11 @@ type Config struct {
 	TLSKey         string         // PEM file
 	MetricsAddr    string         // host:port of /metrics; empty: none
 	LogLevel       slog.Level     // the least level logged
+	Delivery       string         // how bytes leave where no file says: auto, stream or redirect
+	RedirectAbove  int64          // auto redirects bodies of more bytes than this
+	DeliveryChoice bool           // a request may choose how bytes leave
+	UploadParts    string         // where parts go: auto, server or store
+	UploadDigest   string         // of uploads in parts: verify or claim
 	Keep           time.Duration  // how long a replaced or deleted version is kept
 	MaxSessions    int            // open download sessions of one user
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
@@ -56,9 +62,9 @@ func settings() []setting {
 	return []setting{
 		{"addr", "127.0.0.1:8080", "`host:port` to listen on", func(c *Config, v string) error { return parseAddr(&c.Addr, v, false) }},
 		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
-		{"blob", "", "`URL` of the blob store; file:///folder (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, "file") }},
-		{"table", "", "`URL` of the record store; bolt:///file (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, "bolt") }},
-		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, "file") }},
+		{"blob", "", "`URL` of the blob store; file:///folder or s3://bucket (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, blobStores()) }},
+		{"table", "", "`URL` of the record store; bolt:///file or dynamodb://table (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, tableStores()) }},
+		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
 		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = NewSecret(v); return nil }},
 		{"public-url", "", "`URL` under which clients reach this server", func(c *Config, v string) error { return parsePublicURL(&c.PublicURL, v) }},
 		{"download-url", "", "comma-separated `URLs` under which downloads reach this server, the best first (default: the public URL)", func(c *Config, v string) error { return parseDownloadURLs(&c.DownloadURLs, v) }},
@@ -68,6 +74,11 @@ func settings() []setting {
 		{"tls-key", "", "PEM `file` with the certificate's private key", func(c *Config, v string) error { c.TLSKey = v; return nil }},
 		{"metrics-addr", "", "`host:port` to serve Prometheus metrics on, at /metrics (default: not served)", func(c *Config, v string) error { return parseAddr(&c.MetricsAddr, v, true) }},
 		{"log-level", "info", "least `level` logged: debug, info, warn or error", func(c *Config, v string) error { return parseLevel(&c.LogLevel, v) }},
+		{"delivery", "auto", "how bytes leave, where a file has no `mode` of its own: auto, stream (through the server) or redirect (from a store that clients reach)", func(c *Config, v string) error { return parseWord(&c.Delivery, v, "auto", "stream", "redirect") }},
+		{"redirect-above", "4MiB", "`size` above which auto redirects an answer to the store", func(c *Config, v string) error { return parseSize(&c.RedirectAbove, v) }},
+		{"delivery-choice", "false", "`true` lets a request choose by ?delivery=stream or redirect", func(c *Config, v string) error { return parseBool(&c.DeliveryChoice, v) }},
+		{"upload-parts", "auto", "where the `parts` of uploads are sent: server, store (by its own URLs), or auto (the store where clients reach it)", func(c *Config, v string) error { return parseWord(&c.UploadParts, v, "auto", "server", "store") }},
+		{"upload-digest", "verify", "verify reads an upload in parts once when it is complete; `claim` believes the SHA-256 that was announced, and makes no manifest", func(c *Config, v string) error { return parseWord(&c.UploadDigest, v, "verify", "claim") }},
 		{"keep", "24h", "`duration` for which a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
 		{"max-sessions", "100", "`number` of download sessions that one user may have open, at most 1000", func(c *Config, v string) error { return parseNumber(&c.MaxSessions, v, 1, 1000) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
@@ -75,10 +86,12 @@ func settings() []setting {
 	}
 }
 
-// Flags adds a flag for every setting to fs.
-func Flags(fs *flag.FlagSet) {
+// Flags adds a flag to fs for every setting, or for those that are named.
+func Flags(fs *flag.FlagSet, names ...string) {
 	for _, s := range settings() {
-		fs.String(s.name, s.value, s.usage+" ["+Env(s.name)+"]")
+		if len(names) == 0 || slices.Contains(names, s.name) {
+			fs.String(s.name, s.value, s.usage+" ["+Env(s.name)+"]")
+		}
 	}
 }
 

@@ -34,7 +34,8 @@ func TestDefaults(t *testing.T) {
 	data := filepath.Join(here, ".sluice")
 	want := map[string]any{
 		"Addr": "127.0.0.1:8080", "Data": data, "Blob": "file://" + data + "/blobs", "Table": "bolt://" + data + "/sluice.db",
-		"Keys": "file://" + data + "/keys.json", "LogLevel": slog.LevelInfo, "MaxSessions": 100, "Keep": 24 * time.Hour, "Stall": 10 * time.Second, "StopTimeout": 30 * time.Second,
+		"Keys": "file://" + data + "/keys.json", "LogLevel": slog.LevelInfo, "MaxSessions": 100, "Keep": 24 * time.Hour, "Stall": 10 * time.Second,
+		"Delivery": "auto", "RedirectAbove": int64(4 << 20), "UploadParts": "auto", "UploadDigest": "verify", "StopTimeout": 30 * time.Second,
 		"AdminPassword": "***", // never shown, not even whether it is there
 	}
 	wantFields(t, got, want)

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,29 +37,6 @@ func parsePath(to *string, v string) error {
 	path, err := filepath.Abs(v)
 	*to = path
 	return err
-}
-
-// parseStore takes an absolute URL of one of the schemes. A relative path is
-// refused, since two programs in different folders would mean different files.
-func parseStore(to **url.URL, v string, schemes ...string) error {
-	if v == "" {
-		return nil
-	}
-	u, err := url.Parse(v)
-	if err != nil {
-		return errors.New("not a URL") // the parser's error repeats the value, which may hold a password
-	}
-	for _, s := range schemes {
-		if u.Scheme != s {
-			continue
-		}
-		if u.Host != "" || !filepath.IsAbs(u.Path) || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return fmt.Errorf("want %s:///absolute/path", s)
-		}
-		*to = u
-		return nil
-	}
-	return fmt.Errorf("scheme %q is not one of: %s", u.Scheme, strings.Join(schemes, ", "))
 }
 
 func parsePublicURL(to **url.URL, v string) error {
@@ -127,6 +106,38 @@ func parseOrigins(to *[]string, v string) error {
 		}
 		*to = append(*to, item)
 	}
+	return nil
+}
+
+func parseWord(to *string, v string, words ...string) error {
+	if !slices.Contains(words, v) {
+		return fmt.Errorf("%q is not one of: %s", v, strings.Join(words, ", "))
+	}
+	*to = v
+	return nil
+}
+
+func parseBool(to *bool, v string) error {
+	if err := parseWord(&v, v, "true", "false"); err != nil {
+		return err
+	}
+	*to = v == "true"
+	return nil
+}
+
+// parseSize takes bytes as digits, with a binary unit (IEC 80000-13) or none.
+func parseSize(to *int64, v string) error {
+	number, shift := v, 0
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if rest, ok := strings.CutSuffix(v, unit); ok {
+			number, shift = rest, 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseUint(number, 10, 63)
+	if err != nil || n > math.MaxInt64>>shift {
+		return fmt.Errorf("%q is not a size such as 4194304 or 4MiB", v)
+	}
+	*to = int64(n) << shift
 	return nil
 }
 

@@ -26,7 +26,9 @@ func TestValues(t *testing.T) {
 	metrics := field(func(c config.Config) string { return c.MetricsAddr })
 	data := field(func(c config.Config) string { return c.Data })
 	blob := field(func(c config.Config) string { return c.Blob.Path })
+	blobURL := field(func(c config.Config) string { return c.Blob.String() })
 	table := field(func(c config.Config) string { return c.Table.Path })
+	tableURL := field(func(c config.Config) string { return c.Table.String() })
 	keys := field(func(c config.Config) string { return c.Keys.Path })
 	password := field(func(c config.Config) string { return c.AdminPassword.Reveal() })
 	public := field(func(c config.Config) string { return fmt.Sprint(c.PublicURL) })
@@ -37,6 +39,11 @@ func TestValues(t *testing.T) {
 	level := field(func(c config.Config) string { return c.LogLevel.String() })
 	keep := field(func(c config.Config) string { return c.Keep.String() })
 	stall := field(func(c config.Config) string { return c.Stall.String() })
+	mode := field(func(c config.Config) string { return c.Delivery })
+	above := field(func(c config.Config) string { return fmt.Sprint(c.RedirectAbove) })
+	choice := field(func(c config.Config) string { return fmt.Sprint(c.DeliveryChoice) })
+	parts := field(func(c config.Config) string { return c.UploadParts })
+	sums := field(func(c config.Config) string { return c.UploadDigest })
 	stop := field(func(c config.Config) string { return c.StopTimeout.String() })
 	here, err := os.Getwd()
 	if err != nil {
@@ -50,6 +57,30 @@ func TestValues(t *testing.T) {
 	}{
 		{"addr", "127.0.0.1:8080", addr, "127.0.0.1:8080"},
 		{"addr", "127.0.0.1:0", addr, "127.0.0.1:0"},
+		{"upload-parts", "store", parts, "store"},
+		{"upload-parts", "server", parts, "server"},
+		{"upload-parts", "s3", parts, refused + `"s3" is not one of: auto, server, store`},
+		{"upload-digest", "claim", sums, "claim"},
+		{"upload-digest", "none", sums, refused + `"none" is not one of: verify, claim`},
+		{"delivery", "auto", mode, "auto"},
+		{"delivery", "stream", mode, "stream"},
+		{"delivery", "redirect", mode, "redirect"},
+		{"delivery", "Stream", mode, refused + `"Stream" is not one of: auto, stream, redirect`},
+		{"redirect-above", "0", above, "0"},
+		{"redirect-above", "1000", above, "1000"},
+		{"redirect-above", "3KiB", above, "3072"},
+		{"redirect-above", "4MiB", above, "4194304"},
+		{"redirect-above", "2GiB", above, "2147483648"},
+		{"redirect-above", "8388607TiB", above, "9223370937343148032"},
+		{"redirect-above", "8388608TiB", above, refused + `"8388608TiB" is not a size`},
+		{"redirect-above", "9223372036854775808", above, refused + `"9223372036854775808" is not a size`},
+		{"redirect-above", "-1", above, refused + `"-1" is not a size such as 4194304 or 4MiB`},
+		{"redirect-above", "4MB", above, refused + `"4MB" is not a size`},
+		{"redirect-above", "MiB", above, refused + `"MiB" is not a size`},
+		{"redirect-above", "4 MiB", above, refused + `"4 MiB" is not a size`},
+		{"delivery-choice", "true", choice, "true"},
+		{"delivery-choice", "false", choice, "false"},
+		{"delivery-choice", "1", choice, refused + `"1" is not one of: true, false`},
 		{"addr", ":8080", addr, ":8080"},
 		{"addr", "[::1]:8080", addr, "[::1]:8080"},
 		{"addr", "localhost:http", addr, "localhost:http"},
@@ -76,17 +107,32 @@ func TestValues(t *testing.T) {
 		{"blob", "file:///srv/my%20blobs", blob, "/srv/my blobs"},
 		{"blob", "FILE:///srv/blobs", blob, "/srv/blobs"},
 		{"blob", "file:/srv/blobs", blob, "/srv/blobs"},
-		{"blob", "/srv/blobs", blob, refused + `scheme "" is not one of: file`},
-		{"blob", "s3://bucket", blob, refused + `scheme "s3" is not one of: file`},
-		{"blob", "bolt:///srv/x", blob, refused + `scheme "bolt" is not one of: file`},
+		{"blob", "/srv/blobs", blob, refused + `scheme "" is not one of: file, s3`},
+		{"blob", "bolt:///srv/x", blob, refused + `scheme "bolt" is not one of: file, s3`},
 		{"blob", "file://srv/blobs", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:blobs", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:///srv?sync=no", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:///srv/a#b", blob, refused + "want file:///absolute/path"},
 		{"blob", "file://me@/srv", blob, refused + "want file:///absolute/path"},
 		{"blob", "file:///%zz", blob, refused + "not a URL"},
+		{"blob", "s3://bucket", blobURL, "s3://bucket"},
+		{"blob", "s3://bucket/some/prefix/", blobURL, "s3://bucket/some/prefix/"},
+		{"blob", "S3://bucket?path_style=true&region=eu-central-1", blobURL, "s3://bucket?path_style=true&region=eu-central-1"},
+		{"blob", "s3:bucket", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3:///bucket", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket:9000", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://key:secret@bucket", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket#a", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket?region=%zz", blobURL, refused + "want s3://bucket, "},
+		{"blob", "s3://bucket?zone=a", blobURL, refused + "there is an option that is not one of: region, path_style, "},
+		{"blob", "s3://bucket?region=a&region=b", blobURL, refused + "the option region stands there more than once"},
 		{"table", "bolt:///srv/t.db", table, "/srv/t.db"},
-		{"table", "file:///srv/t.db", table, refused + `scheme "file" is not one of: bolt`},
+		{"table", "file:///srv/t.db", table, refused + `scheme "file" is not one of: bolt, dynamodb`},
+		{"table", "dynamodb://sluice", tableURL, "dynamodb://sluice"},
+		{"table", "dynamodb://sluice?hot=sluice-hot", tableURL, "dynamodb://sluice?hot=sluice-hot"},
+		{"table", "dynamodb://sluice/", tableURL, refused + "want dynamodb://table, "},
+		{"table", "dynamodb:sluice", tableURL, refused + "want dynamodb://table, "},
+		{"table", "dynamodb://sluice?ttl=a", tableURL, refused + "there is an option that is not one of: region, hot"},
 		{"keys", "file:///srv/k.json", keys, "/srv/k.json"},
 		{"keys", "ssm:/sluice/keys", keys, refused + `scheme "ssm" is not one of: file`},
 

@@ -8,6 +8,24 @@ import (
 	"github.com/oapi-codegen/nullable"
 )
 
+// Defines values for AskedDelivery.
+const (
+	AskedDeliveryRedirect AskedDelivery = "redirect"
+	AskedDeliveryStream   AskedDelivery = "stream"
+)
+
+// Valid indicates whether the value is a known member of the AskedDelivery enum.
+func (e AskedDelivery) Valid() bool {
+	switch e {
+	case AskedDeliveryRedirect:
+		return true
+	case AskedDeliveryStream:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CheckStatus.
 const (
 	CheckStatusFailing CheckStatus = "failing"
@@ -35,6 +53,27 @@ const (
 func (e Delimiter) Valid() bool {
 	switch e {
 	case DelimiterSlash:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Delivery.
+const (
+	DeliveryAuto     Delivery = "auto"
+	DeliveryRedirect Delivery = "redirect"
+	DeliveryStream   Delivery = "stream"
+)
+
+// Valid indicates whether the value is a known member of the Delivery enum.
+func (e Delivery) Valid() bool {
+	switch e {
+	case DeliveryAuto:
+		return true
+	case DeliveryRedirect:
+		return true
+	case DeliveryStream:
 		return true
 	default:
 		return false
@@ -85,6 +124,7 @@ const (
 	DownloadStateAborted   DownloadState = "aborted"
 	DownloadStateCompleted DownloadState = "completed"
 	DownloadStateRunning   DownloadState = "running"
+	DownloadStateStarted   DownloadState = "started"
 )
 
 // Valid indicates whether the value is a known member of the DownloadState enum.
@@ -95,6 +135,8 @@ func (e DownloadState) Valid() bool {
 	case DownloadStateCompleted:
 		return true
 	case DownloadStateRunning:
+		return true
+	case DownloadStateStarted:
 		return true
 	default:
 		return false
@@ -224,6 +266,60 @@ func (e Visibility) Valid() bool {
 	}
 }
 
+// Defines values for TusResumable.
+const (
+	TusResumableN100 TusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the TusResumable enum.
+func (e TusResumable) Valid() bool {
+	switch e {
+	case TusResumableN100:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateTusUploadParamsTusResumable.
+const (
+	CreateTusUploadParamsTusResumableN100 CreateTusUploadParamsTusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the CreateTusUploadParamsTusResumable enum.
+func (e CreateTusUploadParamsTusResumable) Valid() bool {
+	switch e {
+	case CreateTusUploadParamsTusResumableN100:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OverrideTusMethodParamsXHTTPMethodOverride.
+const (
+	OverrideTusMethodParamsXHTTPMethodOverrideDELETE OverrideTusMethodParamsXHTTPMethodOverride = "DELETE"
+	OverrideTusMethodParamsXHTTPMethodOverrideHEAD   OverrideTusMethodParamsXHTTPMethodOverride = "HEAD"
+	OverrideTusMethodParamsXHTTPMethodOverridePATCH  OverrideTusMethodParamsXHTTPMethodOverride = "PATCH"
+)
+
+// Valid indicates whether the value is a known member of the OverrideTusMethodParamsXHTTPMethodOverride enum.
+func (e OverrideTusMethodParamsXHTTPMethodOverride) Valid() bool {
+	switch e {
+	case OverrideTusMethodParamsXHTTPMethodOverrideDELETE:
+		return true
+	case OverrideTusMethodParamsXHTTPMethodOverrideHEAD:
+		return true
+	case OverrideTusMethodParamsXHTTPMethodOverridePATCH:
+		return true
+	default:
+		return false
+	}
+}
+
+// AskedDelivery defines model for AskedDelivery.
+type AskedDelivery string
+
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
 
@@ -282,6 +378,10 @@ type CreateUserRequest struct {
 // Delimiter defines model for Delimiter.
 type Delimiter string
 
+// Delivery How the bytes of a file leave: as the deployment decides, through the server, or from the store
+// where that can give the same answer.
+type Delivery string
+
 // DigestState What is known of the SHA-256: `verified` by us, `claimed` by whoever sent the file, or `none`.
 type DigestState string
 
@@ -296,6 +396,9 @@ type Download struct {
 	// BytesDelivered Bytes of the file that were handed to the connection.
 	BytesDelivered int64 `json:"bytes_delivered"`
 
+	// BytesIssued Bytes that redirects led to; whether they were fetched is not known.
+	BytesIssued int64 `json:"bytes_issued"`
+
 	// Client The address of the last request.
 	Client string `json:"client"`
 
@@ -307,14 +410,14 @@ type Download struct {
 	FirstAt time.Time `json:"first_at"`
 	LastAt  time.Time `json:"last_at"`
 
-	// Requests Those answered with a body.
+	// Requests Those answered with a body or a redirect.
 	Requests int64 `json:"requests"`
 
 	// SessionID The id of a download session, or of what counts as one.
 	SessionID string `json:"session_id"`
 
 	// State Whether an answer is under way (`running`), or else how the last one ended: sent whole
-	// (`completed`) or cut short (`aborted`).
+	// (`completed`), cut short (`aborted`), or in a redirect, of which no more is known (`started`).
 	State DownloadState `json:"state"`
 
 	// UserID Absent where nobody was logged in.
@@ -369,7 +472,7 @@ type DownloadSession struct {
 }
 
 // DownloadState Whether an answer is under way (`running`), or else how the last one ended: sent whole
-// (`completed`) or cut short (`aborted`).
+// (`completed`), cut short (`aborted`), or in a redirect, of which no more is known (`started`).
 type DownloadState string
 
 // File defines model for File.
@@ -377,6 +480,10 @@ type File struct {
 	// ContentType A media type (RFC 9110 §8.3.1).
 	ContentType MediaType `json:"content_type"`
 	CreatedAt   time.Time `json:"created_at"`
+
+	// Delivery How the bytes of a file leave: as the deployment decides, through the server, or from the store
+	// where that can give the same answer.
+	Delivery Delivery `json:"delivery"`
 
 	// DigestState What is known of the SHA-256: `verified` by us, `claimed` by whoever sent the file, or `none`.
 	DigestState DigestState `json:"digest_state"`
@@ -535,8 +642,8 @@ type Order string
 type Part struct {
 	Number int `json:"number"`
 
-	// SHA256 In hexadecimal.
-	SHA256 string `json:"sha256"`
+	// SHA256 In hexadecimal; absent where the store does not tell.
+	SHA256 string `json:"sha256,omitempty,omitzero"`
 
 	// Size Bytes.
 	Size int64 `json:"size"`
@@ -553,7 +660,10 @@ type PartToIssue struct {
 // PartURL defines model for PartURL.
 type PartURL struct {
 	ExpiresAt time.Time `json:"expires_at"`
-	Number    int       `json:"number"`
+
+	// Headers What to send along; absent where nothing is.
+	Headers map[string]string `json:"headers,omitempty,omitzero"`
+	Number  int               `json:"number"`
 
 	// URL Absolute. It holds a signature; treat it as a password.
 	URL string `json:"url"`
@@ -692,6 +802,10 @@ type UpdateFileRequest struct {
 	// ContentType A media type (RFC 9110 §8.3.1).
 	ContentType *MediaType `json:"content_type,omitempty"`
 
+	// Delivery How the bytes of a file leave: as the deployment decides, through the server, or from the store
+	// where that can give the same answer.
+	Delivery *Delivery `json:"delivery,omitempty"`
+
 	// ExpiresAt A time to come; null removes it.
 	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
 
@@ -781,6 +895,7 @@ type UploadState string
 // Usage defines model for Usage.
 type Usage struct {
 	BytesDelivered int64 `json:"bytes_delivered"`
+	BytesIssued    int64 `json:"bytes_issued"`
 
 	// Downloads Lines of the audit.
 	Downloads int64 `json:"downloads"`
@@ -935,6 +1050,12 @@ type ReprDigest = string
 // SessionID A ULID.
 type SessionID = ID
 
+// TusResumable defines model for TusResumable.
+type TusResumable string
+
+// UploadChecksum defines model for UploadChecksum.
+type UploadChecksum = string
+
 // UploadID A ULID.
 type UploadID = ID
 
@@ -949,6 +1070,9 @@ type BadGateway = Problem
 
 // BadRequest What went wrong (RFC 9457).
 type BadRequest = Problem
+
+// ChecksumMismatch What went wrong (RFC 9457).
+type ChecksumMismatch = Problem
 
 // Conflict What went wrong (RFC 9457).
 type Conflict = Problem
@@ -965,6 +1089,9 @@ type InsufficientStorage = Problem
 // InternalError What went wrong (RFC 9457).
 type InternalError = Problem
 
+// MethodNotAllowed What went wrong (RFC 9457).
+type MethodNotAllowed = Problem
+
 // NotFound What went wrong (RFC 9457).
 type NotFound = Problem
 
@@ -979,6 +1106,9 @@ type RequestTimeout = Problem
 
 // TooManyRequests What went wrong (RFC 9457).
 type TooManyRequests = Problem
+
+// TusVersion What went wrong (RFC 9457).
+type TusVersion = Problem
 
 // Unauthenticated What went wrong (RFC 9457).
 type Unauthenticated = Problem
@@ -1064,6 +1194,10 @@ type GetFileContentParams struct {
 	// admins.
 	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
 
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1092,6 +1226,10 @@ type HeadFileContentParams struct {
 	// Version The id of a version; without it, the current one. One that is not current is for the owner and
 	// admins.
 	Version *VersionID `form:"version,omitempty" json:"version,omitempty"`
+
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
 
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
@@ -1137,6 +1275,65 @@ type ListVersionsParams struct {
 	// Limit The most entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// CreateTusUploadParams defines parameters for CreateTusUpload.
+type CreateTusUploadParams struct {
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable CreateTusUploadParamsTusResumable `json:"Tus-Resumable"`
+
+	// UploadLength How many bytes the file has. An upload of unknown length is not taken.
+	UploadLength int64 `json:"Upload-Length"`
+
+	// UploadMetadata Pairs of a key and a value in Base64, separated by commas; at most 4,096 bytes.
+	UploadMetadata string `json:"Upload-Metadata"`
+}
+
+// CreateTusUploadParamsTusResumable defines parameters for CreateTusUpload.
+type CreateTusUploadParamsTusResumable string
+
+// TerminateTusUploadParams defines parameters for TerminateTusUpload.
+type TerminateTusUploadParams struct {
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// GetTusUploadParams defines parameters for GetTusUpload.
+type GetTusUploadParams struct {
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// AppendToTusUploadParams defines parameters for AppendToTusUpload.
+type AppendToTusUploadParams struct {
+	// UploadOffset How many bytes have arrived; another number than that answers 409.
+	UploadOffset int64 `json:"Upload-Offset"`
+
+	// UploadChecksum `sha1` or `sha256`, a space, and the digest of the body in Base64. Of a body that is not of it
+	// the answer is 460.
+	UploadChecksum *UploadChecksum `json:"Upload-Checksum,omitempty"`
+
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// OverrideTusMethodParams defines parameters for OverrideTusMethod.
+type OverrideTusMethodParams struct {
+	// XHTTPMethodOverride The method that is meant.
+	XHTTPMethodOverride OverrideTusMethodParamsXHTTPMethodOverride `json:"X-HTTP-Method-Override"`
+
+	// UploadOffset As PATCH has it.
+	UploadOffset *int64 `json:"Upload-Offset,omitempty"`
+
+	// UploadChecksum `sha1` or `sha256`, a space, and the digest of the body in Base64. Of a body that is not of it
+	// the answer is 460.
+	UploadChecksum *UploadChecksum `json:"Upload-Checksum,omitempty"`
+
+	// TusResumable The version of the protocol; of another one the answer is 412.
+	TusResumable TusResumable `json:"Tus-Resumable"`
+}
+
+// OverrideTusMethodParamsXHTTPMethodOverride defines parameters for OverrideTusMethod.
+type OverrideTusMethodParamsXHTTPMethodOverride string
 
 // PutPartParams defines parameters for PutPart.
 type PutPartParams struct {
@@ -1188,6 +1385,10 @@ type DeleteFileByPathParams struct {
 
 // GetFileParams defines parameters for GetFile.
 type GetFileParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1213,6 +1414,10 @@ type GetFileParams struct {
 
 // HeadFileParams defines parameters for HeadFile.
 type HeadFileParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1284,6 +1489,10 @@ type HeadLinkParams struct {
 
 // GetSourceParams defines parameters for GetSource.
 type GetSourceParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`
@@ -1309,6 +1518,10 @@ type GetSourceParams struct {
 
 // HeadSourceParams defines parameters for HeadSource.
 type HeadSourceParams struct {
+	// Delivery Asks that the bytes come through here (`stream`) or from the store (`redirect`, where that can
+	// give the same answer). Where the deployment does not let requests choose, this answers 400.
+	Delivery *AskedDelivery `form:"delivery,omitempty" json:"delivery,omitempty"`
+
 	// Disposition Asks that a browser show the file (`inline`) or save it (`attachment`). Without it, what is
 	// plainly safe is shown and the rest is saved. What is not safe is shown in a sandbox only.
 	Disposition *Disposition `form:"disposition,omitempty" json:"disposition,omitempty"`

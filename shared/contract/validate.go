@@ -41,6 +41,9 @@ func (r UpdateProfileRequest) Validate() error {
 
 // Validate checks a change of a file.
 func (r UpdateFileRequest) Validate() error {
+	if r.Delivery != nil && !r.Delivery.Valid() {
+		return known("delivery", *r.Delivery)
+	}
 	if r.Visibility == nil {
 		return nil
 	}

@@ -1,5 +1,6 @@
 // Package delivery sends one version of a file as RFC 9110 says: it decides
-// what is asked, opens exactly those bytes, and streams them.
+// what is asked, and either opens exactly those bytes and streams them, or sends
+// the client to the store for them.
 package delivery
 
 import (
@@ -18,15 +19,22 @@ import (
 
 // Service delivers from one bucket. It is safe for concurrent use.
 type Service struct {
-	Blobs *blob.Bucket
-	Clock func() time.Time
-	Stall time.Duration // a client that takes no byte for so long is dropped
+	Blobs  *blob.Bucket
+	Policy Policy
+	Clock  func() time.Time
+	Stall  time.Duration // a client that takes no byte for so long is dropped
 }
 
 // Options are what a request may ask of a delivery.
 type Options struct {
 	// Disposition is how to show the file; empty: inline where that is safe.
 	Disposition disposition.Type
+	// Delivery is how the bytes should leave, where Policy.ByRequest lets a
+	// request choose; else empty.
+	Delivery catalog.Delivery
+	// Until bounds the life of a URL of the store; zero: nothing does but the
+	// file's own end.
+	Until time.Time
 	// Allowed is asked every few seconds while bytes flow whether they still
 	// may; its error aborts the delivery.
 	Allowed func(context.Context) error
@@ -37,8 +45,9 @@ type Options struct {
 
 // Outcome is what became of a delivery.
 type Outcome struct {
-	Status   int   // 200, 206 or 304; 0 where nothing was begun
+	Status   int   // 200, 206, 304 or 307; 0 where nothing was begun
 	Bytes    int64 // of the file, as handed to the connection
+	Issued   int64 // bytes of the file that a redirect leads to
 	Complete bool
 }
 
@@ -51,6 +60,9 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f *catalog.File,
 	if err != nil {
 		return Outcome{}, err
 	}
+	if b.decision.mode == catalog.DeliverRedirect {
+		return s.redirect(w, r, f, b, o)
+	}
 	if b.parts == nil {
 		w.WriteHeader(b.status)
 		return Outcome{Status: b.status, Complete: true}, nil
@@ -60,9 +72,9 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f *catalog.File,
 	return Outcome{Status: b.status, Bytes: sent, Complete: err == nil}, err
 }
 
-// prepare decides the answer, opens what it carries and sets its header.
-// Every part is opened before the header goes out, so that a failing store is
-// a clean error.
+// prepare decides the answer. Of one that is ours it opens what it carries and
+// sets its header: every part is opened before the header goes out, so that a
+// failing store is a clean error.
 func (s *Service) prepare(h http.Header, r *http.Request, f *catalog.File, o Options) (*body, error) {
 	rep := byterange.Representation{ETag: f.Version.ETag, LastModified: s.lastModified(f), Size: f.Version.Size}
 	verdict := byterange.Evaluate(r.Method, r.Header, rep)
@@ -77,6 +89,10 @@ func (s *Service) prepare(h http.Header, r *http.Request, f *catalog.File, o Opt
 		return &body{status: verdict.Status}, nil
 	}
 	b := plan(verdict, f)
+	var err error
+	if b.decision, err = s.decide(r, f, verdict, b, o); err != nil || b.decision.mode == catalog.DeliverRedirect {
+		return b, err
+	}
 	if r.Method != http.MethodHead {
 		if err := s.open(r.Context(), &f.Version, b); err != nil {
 			return nil, err
@@ -99,6 +115,7 @@ func (s *Service) lastModified(f *catalog.File) time.Time {
 // body is what an answer carries: the ranges, one after the other, each
 // behind its own header where there are several.
 type body struct {
+	decision    decision
 	status      int
 	ranges      []byterange.Range
 	parts       []*blob.Reader       // of the ranges; nil where none is sent
@@ -124,10 +141,10 @@ func plan(v byterange.Verdict, f *catalog.File) *body {
 func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) error {
 	parts := make([]*blob.Reader, 0, len(b.ranges))
 	for _, r := range b.ranges {
-		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, "")
+		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, v.StoreETag)
 		if err != nil {
 			closeAll(parts)
-			return missing(err)
+			return lost(err)
 		}
 		parts = append(parts, part)
 	}
@@ -135,13 +152,18 @@ func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) error {
 	return nil
 }
 
-// missing turns "no such blob" into a fault of the store: the record said
-// that it is there.
-func missing(err error) error {
-	if fault.KindOf(err) == fault.NotFound {
+// lost tells what became of a blob that the record said is there: it is a fault
+// of the store that it is gone, and no condition of the client's has failed
+// where there is another one in its place.
+func lost(err error) error {
+	switch fault.KindOf(err) {
+	case fault.NotFound:
 		return fault.Wrap(err, fault.Upstream, "blob_missing", "The store has lost the bytes of this file.")
+	case fault.PreconditionFailed:
+		return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store.")
+	default:
+		return err
 	}
-	return err
 }
 
 func closeAll(parts []*blob.Reader) {
@@ -179,23 +201,23 @@ func setHeaders(h http.Header, f *catalog.File, rep byterange.Representation, b 
 	h.Set("Content-Type", b.contentType)
 	h.Set("Content-Length", strconv.FormatInt(b.length, 10))
 	h.Set("X-File-Size", strconv.FormatInt(rep.Size, 10))
-	h.Set("Sluice-Delivery", "stream; reason=local")
+	h.Set("Sluice-Delivery", b.decision.String())
 	if b.status == http.StatusPartialContent && b.multipart == nil {
 		h.Set("Content-Range", b.ranges[0].ContentRange(rep.Size))
 	}
-	if f.Version.SHA256 != nil {
-		h.Set("Repr-Digest", digest.Format(f.Version.SHA256))
+	if sum := f.Version.Verified(); sum != nil {
+		h.Set("Repr-Digest", digest.Format(sum))
 	}
-	setDisposition(h, f, o.Disposition)
+	h.Set("Content-Disposition", dispositionOf(f, o.Disposition))
 }
 
-// setDisposition shows inline only what is plainly safe, unless asked.
-func setDisposition(h http.Header, f *catalog.File, asked disposition.Type) {
+// dispositionOf shows inline only what is plainly safe, unless asked.
+func dispositionOf(f *catalog.File, asked disposition.Type) string {
 	if asked == "" {
 		asked = disposition.Attachment
 		if disposition.Safe(f.ContentType) {
 			asked = disposition.Inline
 		}
 	}
-	h.Set("Content-Disposition", disposition.Format(asked, f.Name()))
+	return disposition.Format(asked, f.Name())
 }

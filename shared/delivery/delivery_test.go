@@ -148,6 +148,7 @@ func TestAStoreThatFailsFirstLeavesACleanAnswer(t *testing.T) {
 	}{
 		"it does not answer":         {[]blobtest.Fault{{Err: errors.New("down")}}, fault.Upstream, "blob_failed"},
 		"it has lost the blob":       {[]blobtest.Fault{{Err: blobtest.Error{Code: blob.NotFound}}}, fault.Upstream, "blob_missing"},
+		"it has another blob there":  {[]blobtest.Fault{{Err: blobtest.Error{Code: blob.Changed}}}, fault.Conflict, "blob_changed"},
 		"the second part is refused": {[]blobtest.Fault{{}, {Err: errors.New("down")}}, fault.Upstream, "blob_failed"},
 	} {
 		b, chaos := inMemory(t)
@@ -159,6 +160,30 @@ func TestAStoreThatFailsFirstLeavesACleanAnswer(t *testing.T) {
 		}
 		if len(w.Header()) > 0 || w.Body.Len() > 0 {
 			t.Errorf("%s: the answer has the header %v and %d bytes, want none", name, w.Header(), w.Body.Len())
+		}
+	}
+}
+
+// Every read is pinned to the bytes that were published: another blob under the
+// same key is never taken for them.
+func TestReadsArePinned(t *testing.T) {
+	b, chaos := inMemory(t)
+	f := keep(t, b, []byte("0123456789"))
+	stored, err := b.Stat(t.Context(), f.Version.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := service(b, time.Second)
+	for _, x := range []struct{ pin, code string }{{stored.ETag, ""}, {`"another"`, "blob_changed"}} {
+		f.Version.StoreETag = x.pin
+		_, outcome, err := ask(s, f, "GET", "Range: bytes=0-1,4-5", delivery.Options{})
+		if (err != nil) != (x.code != "") || err != nil && !fault.Is(err, fault.Conflict, x.code) {
+			t.Errorf("pinned to %s: %+v, %v, want the code %q", x.pin, outcome, err, x.code)
+		}
+	}
+	for _, call := range chaos.Opens() {
+		if call.Pin == "" {
+			t.Errorf("%+v was opened without a pin", call)
 		}
 	}
 }

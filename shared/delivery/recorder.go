@@ -47,7 +47,7 @@ type Count struct {
 }
 
 // Begin notes that a request of d's session begins. The caller sets Session,
-// Owner, File, Version, User and Client, and calls End.
+// Owner, File, Version, User and Client, and calls End or Issue.
 func (r *Recorder) Begin(d catalog.Download) *Count {
 	now := r.clock().UTC()
 	r.mu.Lock()
@@ -72,6 +72,18 @@ func (c *Count) Add(n int64) {
 	c.touch()
 }
 
+// Issue notes that a request is over with a redirect to n bytes of the file,
+// of which no more will be known.
+func (c *Count) Issue(n int64) {
+	c.recorder.mu.Lock()
+	defer c.recorder.mu.Unlock()
+	c.running--
+	c.line.Requests++
+	c.line.Issued += n
+	c.ended = catalog.DownloadStarted
+	c.touch()
+}
+
 // End notes that a request is over, of which sent bytes were added. One that
 // was cut before the first byte is free.
 func (c *Count) End(sent int64, complete bool) {
@@ -90,8 +102,12 @@ func (c *Count) End(sent int64, complete bool) {
 	c.touch()
 }
 
+// touch notes the time, which does not run backwards within a line whatever the
+// clock does.
 func (c *Count) touch() {
-	c.line.LastAt = c.recorder.clock().UTC()
+	if now := c.recorder.clock().UTC(); now.After(c.line.LastAt) {
+		c.line.LastAt = now
+	}
 	c.changed = true
 }
 

@@ -54,7 +54,11 @@ func (a *audit) want(what string, lines ...string) {
 	var got []string
 	q := catalog.DownloadQuery{From: a.now.AddDate(0, 0, -2), To: a.now}
 	err := a.Downloads(a.t.Context(), q, func(d catalog.Download) bool {
-		got = append(got, fmt.Sprintf("%s: %d requests, %d bytes, %s", d.Session, d.Requests, d.Bytes, d.State))
+		issued := ""
+		if d.Issued > 0 {
+			issued = fmt.Sprintf(" %d issued,", d.Issued)
+		}
+		got = append(got, fmt.Sprintf("%s: %d requests, %d bytes,%s %s", d.Session, d.Requests, d.Bytes, issued, d.State))
 		return true
 	})
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(lines) {
@@ -88,6 +92,27 @@ func TestRecorder(t *testing.T) {
 	second.End(0, false)
 	a.flush(r)
 	a.want("the other is free", "s: 1 requests, 10 bytes, completed")
+}
+
+// What a redirect leads to is issued, not delivered, and the two are never added
+// up. How a redirect ended is not known.
+func TestIssuedBytesAreCountedApart(t *testing.T) {
+	a := openAudit(t)
+	r := a.recorder()
+	r.Begin(session("s")).Issue(100)
+	a.flush(r)
+	a.want("a redirect", "s: 1 requests, 0 bytes, 100 issued, started")
+	c := r.Begin(session("s"))
+	c.Add(5)
+	c.End(5, true)
+	r.Begin(session("s")).Issue(30)
+	a.flush(r)
+	a.want("a stream and a redirect", "s: 3 requests, 5 bytes, 130 issued, started")
+	a.now = a.now.Add(2 * time.Minute)
+	a.flush(r) // forgets it, so that the next is a run of its own
+	r.Begin(session("s")).Issue(1)
+	a.flush(r)
+	a.want("another run", "s: 4 requests, 5 bytes, 131 issued, started")
 }
 
 func TestRecorderIsIdempotentAndForgetsTheIdle(t *testing.T) {

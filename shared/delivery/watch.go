@@ -29,6 +29,7 @@ type watch struct {
 
 	mu           sync.Mutex
 	timer        *time.Timer // of the next look; nil after the end
+	until        time.Time   // when the client is dropped, as far as is known
 	acknowledged uint64      // bytes
 	asked        time.Time   // when allowed was
 	refused      error       // what it said
@@ -45,7 +46,7 @@ func newWatch(ctx context.Context, conn connection, stall time.Duration, allowed
 }
 
 // every is the time between two looks: a client is dropped at most so much
-// later than it should be.
+// sooner than it could be.
 func (w *watch) every() time.Duration { return min(w.stall/8, catalog.MaxAge) }
 
 // end returns when no look is under way and none will be. What allowed
@@ -67,7 +68,18 @@ func (w *watch) renew() error {
 	if w.refused != nil {
 		return w.refused
 	}
-	return w.conn.expire(time.Now().Add(w.stall))
+	w.until = time.Now().Add(w.stall)
+	return w.conn.expire(w.until)
+}
+
+// extend gives a client more time that has made progress since the last look:
+// the stall time from then on, since nobody knows when it was. So a client is
+// gone within the stall time from its last byte.
+func (w *watch) extend() {
+	if until := time.Now().Add(w.stall - w.every()); until.After(w.until) {
+		w.until = until
+		_ = w.conn.expire(until) // it fails where the connection is closed
+	}
 }
 
 // explain returns why a delivery ended with err.
@@ -93,7 +105,7 @@ func (w *watch) look() {
 	if w.socket != nil {
 		if n := w.socket.Acknowledged(); n != w.acknowledged {
 			w.acknowledged = n
-			_ = w.conn.expire(time.Now().Add(w.stall)) // it fails where the connection is closed
+			w.extend()
 		}
 	}
 	w.timer.Reset(w.every())

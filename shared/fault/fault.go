@@ -30,6 +30,7 @@ const (
 	UnsupportedMedia                // a content type or coding we do not take
 	RangeNotSatisfiable             // no byte of the file was asked for
 	Unprocessable                   // well-formed, but its content is wrong (a digest)
+	Mismatch                        // the same of a tus checksum, for which tus has a status
 	TooManyRequests                 // a limit was reached; see RetryAfter
 	Timeout                         // the client stopped sending
 	Upstream                        // a store answered wrongly

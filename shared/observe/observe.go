@@ -42,6 +42,7 @@ type Metrics struct {
 	seconds   *prometheus.HistogramVec
 	downloads *prometheus.CounterVec
 	sent      prometheus.Counter
+	issued    prometheus.Counter
 	received  prometheus.Counter
 	running   prometheus.Gauge
 }
@@ -58,13 +59,14 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10, 60, 600, 3600},
 		}, []string{"operation"}),
 		downloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_downloads_total", Help: "Answers that carried bytes of a file, by how they ended.",
+			Name: "sluice_downloads_total", Help: "Answers that carried bytes of a file or led to them, by how they ended.",
 		}, []string{"outcome"}),
 		sent:     prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_download_bytes_total", Help: "Bytes of files handed to connections."}),
+		issued:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_download_issued_bytes_total", Help: "Bytes of files that redirects led to; whether they were fetched is not known."}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_upload_bytes_total", Help: "Bytes of files taken in and published."}),
 		running:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_requests_running", Help: "Requests being answered now."}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.downloads, m.sent, m.received, m.running,
+	m.registry.MustRegister(m.requests, m.seconds, m.downloads, m.sent, m.issued, m.received, m.running,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -89,6 +91,12 @@ func (m *Metrics) Begin() (end func(operation, status string, took time.Duration
 func (m *Metrics) Download(outcome string, bytes int64) {
 	m.downloads.WithLabelValues(outcome).Inc()
 	m.sent.Add(float64(bytes))
+}
+
+// Redirect counts an answer that led to bytes in the store.
+func (m *Metrics) Redirect(bytes int64) {
+	m.downloads.WithLabelValues("started").Inc()
+	m.issued.Add(float64(bytes))
 }
 
 // Upload counts the bytes of a version that was published.

@@ -18,6 +18,8 @@ const refill = 100
 //   - *ConditionError: a test did not hold, and nothing was written;
 //   - fault.Unavailable "table_busy": the store was contended or throttled,
 //     even after some retries;
+//   - fault.Unavailable "table_unanswered": the store did not answer, even after
+//     some retries. A write may have been done;
 //   - fault.Unavailable "canceled": the context ended; the error is also
 //     context.Canceled or context.DeadlineExceeded. A write may have been done;
 //   - fault.InsufficientStorage "no_space": the store has no room;

@@ -98,6 +98,7 @@ func TestErrorsAreTranslated(t *testing.T) {
 		}{
 			{table.Unknown, fault.Internal, "table_failed"},
 			{table.Full, fault.InsufficientStorage, "no_space"},
+			{table.Unanswered, fault.Unavailable, "table_unanswered"},
 			{table.Canceled, fault.Unavailable, "canceled"},
 		} {
 			driver := newFailing(c.code, 1)

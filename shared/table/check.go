@@ -156,7 +156,7 @@ func checkName(name string) error {
 	switch {
 	case name == "":
 		return misuse("an attribute has no name")
-	case name == "pk", name == "sk", name == "ttl":
+	case name == "pk", name == "sk", name == "ttl", name == "wid":
 		return misuse("attribute %q is reserved", name)
 	case !utf8.ValidString(name):
 		return misuse("an attribute's name is not UTF-8")

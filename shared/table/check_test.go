@@ -56,6 +56,7 @@ func TestMisusedOps(t *testing.T) {
 		"name pk":                 put(table.Attrs{"pk": "x"}),
 		"name sk":                 update(table.Attrs{"sk": "x"}),
 		"name ttl":                put(table.Attrs{"ttl": int64(1)}),
+		"name wid":                put(table.Attrs{"wid": "x"}),
 		"name ttl to add to":      {Action: table.Update, Key: key, Add: map[string]int64{"ttl": 1}},
 		"name ttl to remove":      {Action: table.Update, Key: key, Remove: []string{"ttl"}},
 		"put with Add":            {Action: table.Put, Key: key, Add: number},

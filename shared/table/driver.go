@@ -53,4 +53,5 @@ const (
 	Throttled                   // the store asks to slow down
 	Full                        // the store has no room
 	Canceled                    // the context ended; a write may have been done or not
+	Unanswered                  // the store did not answer; a write may have been done or not
 )

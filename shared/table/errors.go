@@ -35,6 +35,9 @@ func (t *Table) translate(ctx context.Context, err error) error {
 		return fault.Wrap(err, fault.InsufficientStorage, "no_space", "The record store has no room.")
 	case Canceled:
 		return canceled(ctx, err)
+	case Unanswered:
+		return fault.Wrap(err, fault.Unavailable, "table_unanswered", "The record store did not answer.").
+			WithRetryAfter(time.Second)
 	default:
 		return failed(err)
 	}

@@ -29,7 +29,7 @@ func (t *Table) call(ctx context.Context, f func(now time.Time) error) error {
 		if (code != Contended && code != Throttled) || attempt == attempts {
 			return t.translate(ctx, err)
 		}
-		if err := pause(ctx, bound(attempt)); err != nil {
+		if err := Pause(ctx, attempt); err != nil {
 			return canceled(ctx, err)
 		}
 	}
@@ -40,9 +40,11 @@ func bound(attempt int) time.Duration {
 	return min(firstBound<<(attempt-1), lastBound)
 }
 
-// pause waits a random time up to longest, or until ctx ends.
-func pause(ctx context.Context, longest time.Duration) error {
-	timer := time.NewTimer(rand.N(longest))
+// Pause waits, after the attempt given, which counts from 1, a random time up
+// to a bound that doubles with each, or until ctx ends; then it returns the
+// context's error. It is for a Driver that has to ask again itself.
+func Pause(ctx context.Context, attempt int) error {
+	timer := time.NewTimer(rand.N(bound(attempt)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

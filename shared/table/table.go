@@ -12,14 +12,15 @@ import (
 	"unicode/utf8"
 )
 
-// DynamoDB's limits, which Table enforces on every driver.
+// DynamoDB's limits, which Table enforces on every driver. MaxItem leaves 256 of
+// its 409,600 bytes to what a driver has to note in an item.
 const (
-	MaxPartitionKey    = 2048       // bytes
-	MaxSortKey         = 1024       // bytes
-	MaxItem            = 400 * 1024 // bytes: names and values, keys included
-	MaxTransaction     = 100        // actions
-	MaxTransactionSize = 4 << 20    // bytes of all its items
-	MaxGet             = 100        // keys in one Driver.GetMany
+	MaxPartitionKey    = 2048          // bytes
+	MaxSortKey         = 1024          // bytes
+	MaxItem            = 400<<10 - 256 // bytes: names and values, keys included
+	MaxTransaction     = 100           // actions
+	MaxTransactionSize = 4 << 20       // bytes of all its items
+	MaxGet             = 100           // keys in one Driver.GetMany
 )
 
 // MaxQuery is the most items that one Query may ask for. It is ours.
@@ -34,7 +35,7 @@ type Key struct {
 
 // Attrs are an item's attributes. A value is a string, an int64, a bool or a
 // []byte; nothing else passes Table. Names are non-empty and do not hold the
-// reserved "pk", "sk" and "ttl".
+// reserved "pk", "sk", "ttl" and "wid", which drivers need.
 type Attrs map[string]any
 
 // Item is one record. A zero ExpiresAt means that it never expires. Expiry has

@@ -18,17 +18,18 @@ import (
 const patience = 2 * time.Second
 
 // Complete ends an upload: it makes its parts one blob, reads that once to
-// verify it, and publishes it. Where this takes long the upload is returned as
+// verify it (unless Policy.Claim), and publishes it. Where this takes long the upload is returned as
 // verifying, and the work goes on: ask again, here or by Watch. Whoever asks
 // of an upload that is complete gets it as it is.
 //
 // It fails with Unprocessable "parts_missing" while parts are missing, which
 // leaves the upload open, with Unprocessable "digest_mismatch" where the bytes
-// are not what was announced, which ends it, and with Conflict
-// "upload_not_open" for an upload that was aborted. Where its condition does
-// not hold, or whoever began it may no longer write there, it fails with
-// PreconditionFailed "precondition_failed" and Forbidden "forbidden": that
-// leaves it open, unless things changed while it was being verified.
+// are not what was announced, which ends it, with Conflict "upload_not_open" for
+// an upload that was aborted, and with InsufficientStorage where there is no
+// room to verify or publish it, which leaves it to be completed later. Where its
+// condition does not hold, or whoever began it may no longer write there, it
+// fails with PreconditionFailed "precondition_failed" and Forbidden "forbidden":
+// that leaves it open, unless things changed while it was being verified.
 func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Multipart, error) {
 	if m.State == catalog.UploadOpen {
 		if err := s.checkBegun(ctx, m); err != nil {
@@ -54,6 +55,9 @@ func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Mu
 		var err error
 		if m, err = s.Catalog.Multipart(ctx, m.ID); err != nil {
 			return m, err
+		}
+		if err := s.jobs.failure(m.ID); m.State == catalog.UploadVerifying && fault.KindOf(err) == fault.InsufficientStorage {
+			return m, err // what is to be done is the client's or the operator's
 		}
 	}
 	switch m.State {
@@ -93,11 +97,12 @@ func mismatch() error {
 // process, which a crash ends and the next Watch begins again. The channel is
 // closed when the job ends, for now or for good.
 func (s *Service) Watch(m catalog.Multipart) <-chan struct{} {
-	return s.jobs.start(m.ID, func(ctx context.Context) {
+	return s.jobs.start(m.ID, func(ctx context.Context) error {
 		err := s.verify(ctx, m)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "verify", "upload_id", m.ID, "error", err)
 		}
+		return err
 	})
 }
 
@@ -131,14 +136,19 @@ func (s *Service) Close() error {
 // verify does all that is left to do for an upload that is closed to parts.
 // Each step may have been done before.
 func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
-	size, err := s.assemble(ctx, m)
+	made, err := s.assemble(ctx, m)
 	if fault.Is(err, fault.Unprocessable, "parts_missing") {
 		return s.giveUp(ctx, m, "parts_missing")
 	}
 	if err != nil {
 		return err
 	}
-	sums, err := s.readOnce(ctx, m.Key(), size)
+	content := catalog.Content{Size: made.Size, ETag: made.ETag, ContentType: m.ContentType, By: m.By}
+	if s.Policy.Claim {
+		content.SHA256, content.Claimed = m.SHA256, m.SHA256 != nil
+		return s.conclude(ctx, m, content)
+	}
+	sums, err := s.readOnce(ctx, m.Key(), made)
 	if err != nil {
 		return err
 	}
@@ -151,9 +161,14 @@ func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 			return ended(err)
 		}
 	}
-	_, _, err = s.publish(ctx, m.Upload, catalog.Content{
-		Size: size, SHA256: sums.SHA256(), ContentType: m.ContentType, By: m.By,
-	}, m.Condition.Check)
+	content.SHA256 = sums.SHA256()
+	return s.conclude(ctx, m, content)
+}
+
+// conclude makes what arrived a version, where its condition holds and whoever
+// began it still may.
+func (s *Service) conclude(ctx context.Context, m catalog.Multipart, content catalog.Content) error {
+	_, _, err := s.publish(ctx, m.Upload, content, m.Condition.Check)
 	if f, refused := refusal(err); refused {
 		return s.giveUp(ctx, m, f.Code)
 	}
@@ -169,8 +184,8 @@ func ended(err error) error {
 	return err
 }
 
-// assemble makes the parts one blob and returns its size.
-func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (int64, error) {
+// assemble makes the parts one blob and describes it.
+func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (blob.Attrs, error) {
 	for {
 		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
 		if err == nil {
@@ -186,17 +201,17 @@ func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (int64, err
 		case fault.Is(err, fault.PreconditionFailed, "blob_changed"):
 			continue // a part that was on its way came after the list
 		}
-		return attrs.Size, err
+		return attrs, err
 	}
 }
 
 // readOnce hashes a blob.
-func (s *Service) readOnce(ctx context.Context, key string, size int64) (*manifest.Hasher, error) {
-	r, err := s.Blobs.Open(ctx, key, 0, size, "")
+func (s *Service) readOnce(ctx context.Context, key string, made blob.Attrs) (*manifest.Hasher, error) {
+	r, err := s.Blobs.Open(ctx, key, 0, made.Size, made.ETag)
 	if err != nil {
 		return nil, err
 	}
-	sums := manifest.NewHasher(size)
+	sums := manifest.NewHasher(made.Size)
 	_, err = io.CopyBuffer(sums, readsOnly{r}, make([]byte, bufferSize))
 	return sums, errors.Join(err, r.Close())
 }
@@ -214,6 +229,6 @@ func (s *Service) giveUp(ctx context.Context, m catalog.Multipart, problem strin
 	if err != nil {
 		return err
 	}
-	s.drop(ctx, m.Upload)
+	s.dropAll(ctx, m)
 	return nil
 }

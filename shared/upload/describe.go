@@ -33,7 +33,7 @@ const (
 // another's turn nothing is done: ask again. The channel is closed when the job
 // ends, for now or for good.
 func (s *Service) Describe(f catalog.File) <-chan struct{} {
-	return s.descriptions.start(f.Version.ID, func(ctx context.Context) {
+	return s.descriptions.start(f.Version.ID, func(ctx context.Context) error {
 		lease, err := s.Catalog.Lease(ctx, describeLease, leaseLife)
 		if err == nil && lease != nil {
 			err = errors.Join(s.describe(ctx, f, lease), lease.Release(context.WithoutCancel(ctx)))
@@ -41,6 +41,7 @@ func (s *Service) Describe(f catalog.File) <-chan struct{} {
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "describe", "file_id", f.ID, "version_id", f.Version.ID, "error", err)
 		}
+		return err
 	})
 }
 
@@ -52,7 +53,7 @@ func (s *Service) describe(ctx context.Context, f catalog.File, lease *catalog.L
 	if err != nil {
 		return err
 	}
-	r, err := s.Blobs.Open(ctx, f.Version.Key, read, f.Version.Size-read, "")
+	r, err := s.Blobs.Open(ctx, f.Version.Key, read, f.Version.Size-read, f.Version.StoreETag)
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (s *Service) describe(ctx context.Context, f catalog.File, lease *catalog.L
 		return err
 	}
 	m, _ := sums.Manifest() // of a known size every manifest is complete
-	if f.Version.SHA256 != nil && !bytes.Equal(f.Version.SHA256, m.SHA256) {
+	if sum := f.Version.Verified(); sum != nil && !bytes.Equal(sum, m.SHA256) {
 		return s.Catalog.PutHashing(ctx, f.Version, catalog.Hashing{Read: f.Version.Size, Damaged: true})
 	}
 	err = s.Catalog.KeepManifest(ctx, f.ID, f.Version, m)

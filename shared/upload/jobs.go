@@ -13,6 +13,7 @@ const jobsAtOnce = 2
 type jobs struct {
 	mu      sync.Mutex
 	running map[string]chan struct{} // by upload; closed at the end
+	failed  map[string]error         // why the last job of an upload did; nil while one runs
 	places  chan struct{}
 	group   sync.WaitGroup
 	ctx     context.Context // that of the jobs, not of a call
@@ -22,7 +23,7 @@ type jobs struct {
 
 // start runs the job of an upload unless it runs already, and returns what is
 // closed at its end. After stop it runs nothing.
-func (j *jobs) start(id string, run func(context.Context)) <-chan struct{} {
+func (j *jobs) start(id string, run func(context.Context) error) <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if done, ok := j.running[id]; ok {
@@ -34,27 +35,39 @@ func (j *jobs) start(id string, run func(context.Context)) <-chan struct{} {
 		return done
 	}
 	if j.running == nil {
-		j.running, j.places = map[string]chan struct{}{}, make(chan struct{}, jobsAtOnce)
+		j.running, j.failed, j.places = map[string]chan struct{}{}, map[string]error{}, make(chan struct{}, jobsAtOnce)
 		j.ctx, j.cancel = context.WithCancel(context.Background())
 	}
 	j.running[id] = done
+	delete(j.failed, id)
 	j.group.Go(func() {
-		defer j.end(id, done)
+		var err error
+		defer func() { j.end(id, done, err) }()
 		select {
 		case j.places <- struct{}{}:
 			defer func() { <-j.places }()
-			run(j.ctx)
+			err = run(j.ctx)
 		case <-j.ctx.Done():
 		}
 	})
 	return done
 }
 
-func (j *jobs) end(id string, done chan struct{}) {
+func (j *jobs) end(id string, done chan struct{}, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.running, id)
+	if err != nil {
+		j.failed[id] = err
+	}
 	close(done)
+}
+
+// failure returns why the last job of an upload failed, or nil.
+func (j *jobs) failure(id string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failed[id]
 }
 
 // stop cancels every job and waits for the last.

@@ -20,6 +20,9 @@ const (
 	DefaultPartSize = 64 << 20
 )
 
+// MaxSize is the size of the largest upload in parts, in bytes.
+const MaxSize int64 = MaxParts * MaxPartSize
+
 // Multipart is an upload in parts to begin.
 type Multipart struct {
 	Owner       string // a user id
@@ -30,11 +33,13 @@ type Multipart struct {
 	SHA256      []byte            // announced, or nil
 	PartSize    int64             // 0: we choose
 	Condition   catalog.Condition // on the file at the path, now and when it is published
+	InSequence  bool              // the bytes come in their order, by Append; the size is known then
+	Metadata    string            // of one in sequence: what its client sent along
 }
 
 // Begin starts an upload in parts, which may take a week.
 func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, error) {
-	partSize, err := choosePartSize(b.Size, b.PartSize)
+	partSize, err := choosePartSize(b)
 	if err != nil {
 		return catalog.Multipart{}, err
 	}
@@ -53,6 +58,9 @@ func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, er
 		Upload: u, By: b.By, ContentType: b.ContentType, Size: b.Size, SHA256: b.SHA256, PartSize: partSize,
 		Condition: b.Condition,
 	}
+	if b.InSequence {
+		m.Sequence = &catalog.Sequence{Metadata: b.Metadata}
+	}
 	m.Store, err = s.Blobs.CreateMultipart(ctx, u.Key(), partSize)
 	if err == nil {
 		m, err = s.Catalog.CreateMultipart(ctx, m)
@@ -63,15 +71,20 @@ func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, er
 	return m, err
 }
 
-// choosePartSize returns the size of the parts of an upload of that size, -1
-// for an unknown one; asked, where not 0, is what the client wants.
-func choosePartSize(size, asked int64) (int64, error) {
-	if size > MaxParts*MaxPartSize {
-		return 0, fault.InvalidField("size", "A file has at most %d bytes.", int64(MaxParts*MaxPartSize))
+// choosePartSize returns the size of the parts of an upload. Where they come in
+// sequence they are as small as they may be: what is behind the last one is
+// stored twice.
+func choosePartSize(b Multipart) (int64, error) {
+	size, asked := b.Size, b.PartSize
+	if size > MaxSize {
+		return 0, fault.InvalidField("size", "A file has at most %d bytes.", MaxSize)
 	}
 	chunk := manifest.ChunkSize(max(size, 0))
 	if asked == 0 {
-		asked = max(DefaultPartSize, chunk)
+		asked = chunk
+		if !b.InSequence {
+			asked = max(DefaultPartSize, chunk)
+		}
 		for size > MaxParts*asked {
 			asked = min(2*asked, MaxPartSize)
 		}
@@ -173,6 +186,9 @@ func checkParts(m catalog.Multipart, parts []blob.Part) error {
 		if i < count-1 && parts[i].Size != m.PartSize {
 			return incomplete("Part %d has %d bytes, and only the last may have other than %d.", i+1, parts[i].Size, m.PartSize)
 		}
+		if checkPartSize(m, i+1, parts[i].Size) != nil { // the store takes a part of any size
+			return incomplete("Part %d has %d bytes, which is not its size in this upload.", i+1, parts[i].Size)
+		}
 	}
 	return nil
 }
@@ -190,13 +206,16 @@ func (s *Service) Abort(ctx context.Context, m catalog.Multipart) error {
 	if err := s.Catalog.EndMultipart(ctx, m.ID, catalog.UploadAborted, ""); err != nil {
 		return err
 	}
-	s.drop(context.WithoutCancel(ctx), m.Upload)
+	s.dropAll(context.WithoutCancel(ctx), m)
 	return nil
 }
 
 // Expect checks that parts of these numbers can come. An upload of unknown size
 // takes room for them of its owner's quota.
 func (s *Service) Expect(ctx context.Context, m catalog.Multipart, numbers []int) error {
+	if m.Sequence != nil {
+		return fault.New(fault.Conflict, "upload_in_sequence", "The upload takes its bytes in their order, by tus.")
+	}
 	last := 0
 	for _, number := range numbers {
 		if err := CheckNumber(m, number); err != nil {

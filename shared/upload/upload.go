@@ -31,11 +31,22 @@ const bufferSize = 256 << 10
 type Service struct {
 	Catalog *catalog.Catalog
 	Blobs   *blob.Bucket
+	Policy  Policy
 	Log     *slog.Logger
 	Clock   func() time.Time
 
 	jobs         jobs // of uploads that are being verified
 	descriptions jobs // of versions that get a manifest
+}
+
+// Policy is what a deployment has settled about uploads.
+type Policy struct {
+	// Direct sends the parts of an upload straight to the store, by its own
+	// URLs, where it has such.
+	Direct bool
+	// Claim takes the word of whoever completes an upload in parts for its
+	// SHA-256, and saves the reading of it: it has no manifest then.
+	Claim bool
 }
 
 // Put is one whole file on its way in.
@@ -101,14 +112,15 @@ func (s *Service) receive(ctx context.Context, u catalog.Upload, p Put, body io.
 	if err := sums.check(p.Digests); err != nil {
 		return catalog.Content{}, err
 	}
-	if _, err := w.Commit(ctx); err != nil {
+	attrs, err := w.Commit(ctx)
+	if err != nil {
 		return catalog.Content{}, err
 	}
 	m, complete := sums.sha256.Manifest()
 	if complete {
 		err = s.Catalog.PutManifest(ctx, u, m)
 	}
-	return catalog.Content{Size: size, SHA256: m.SHA256, ContentType: p.ContentType, By: p.By}, err
+	return catalog.Content{Size: size, ETag: attrs.ETag, SHA256: m.SHA256, ContentType: p.ContentType, By: p.By}, err
 }
 
 // copyBody is io.Copy in large pieces that tells an error of the body from

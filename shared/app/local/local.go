@@ -15,6 +15,7 @@ import (
 
 	"sluice/shared/account"
 	"sluice/shared/api"
+	"sluice/shared/app/cloud"
 	"sluice/shared/auth"
 	"sluice/shared/blob"
 	"sluice/shared/blob/fileblob"
@@ -51,6 +52,7 @@ type App struct {
 	Janitor *janitor.Janitor
 
 	options Options
+	public  bool // clients reach the blob store
 	closers []func() error
 }
 
@@ -79,36 +81,20 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Env("data"), err)
-	}
-	records, err := a.openTable(c.Table)
+	r, err := a.openRecords(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
+		return nil, err
 	}
-	blobs, err := a.openBlobs(c.Blob)
+	cat := r.catalog
+	blobs, err := a.openBlobs(ctx, c.Blob)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
 	}
-	cat, err := catalog.Open(ctx, table.New(records.domain, o.Clock),
-		catalog.Options{Keep: c.Keep, Clock: o.Clock, Hot: table.New(records.hot, o.Clock)})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
-	}
-	if records.alone {
-		if err := cat.BreakLeases(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
-		}
-	}
-	accounts, ring, err := openAccounts(c.Keys, cat, o.Clock)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Env("keys"), err)
-	}
 	a.Deps = api.Deps{
-		Accounts: accounts, Catalog: cat, Ring: ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
-		Uploads:      &upload.Service{Catalog: cat, Blobs: blobs, Log: log, Clock: o.Clock},
-		Links:        &link.Service{Catalog: cat, Ring: ring, Clock: o.Clock},
-		Delivery:     &delivery.Service{Blobs: blobs, Clock: o.Clock, Stall: c.Stall},
+		Accounts: r.accounts, Catalog: cat, Ring: r.ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
+		Uploads:      &upload.Service{Catalog: cat, Blobs: blobs, Policy: a.uploadPolicy(c), Log: log, Clock: o.Clock},
+		Links:        &link.Service{Catalog: cat, Ring: r.ring, Clock: o.Clock},
+		Delivery:     &delivery.Service{Blobs: blobs, Policy: a.deliveryPolicy(c), Clock: o.Clock, Stall: c.Stall},
 		Checks:       map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
 		Recorder:     delivery.NewRecorder(cat, log, o.Clock),
 		Stopping:     func() bool { return false },
@@ -120,8 +106,57 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 		return nil, err
 	}
 	a.record()
-	a.Janitor = &janitor.Janitor{Catalog: cat, Blobs: blobs, Records: records.sweep, Log: log, Every: sweepEvery}
+	a.Janitor = &janitor.Janitor{Catalog: cat, Blobs: blobs, Records: r.tables.sweep, Log: log, Every: sweepEvery}
 	return a, nil
+}
+
+// EnsureAdmin makes the keys and the first admin of the server that c describes,
+// where they are not there, and returns the admin's password if it has. Blobs
+// are not touched.
+func EnsureAdmin(ctx context.Context, c config.Config) (password string, err error) {
+	a := &App{options: Options{Clock: time.Now}}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	r, err := a.openRecords(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	password, err = r.accounts.EnsureAdmin(ctx, c.AdminPassword.Reveal())
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", config.Env("admin-password"), err)
+	}
+	return password, nil
+}
+
+// records is what stands on the record store.
+type records struct {
+	tables   tables
+	catalog  *catalog.Catalog
+	accounts *account.Service
+	ring     *auth.Ring
+}
+
+func (a *App) openRecords(ctx context.Context, c config.Config) (r records, err error) {
+	clock := a.options.Clock
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return records{}, fmt.Errorf("%s: %w", config.Env("data"), err)
+	}
+	if r.tables, err = a.openTable(ctx, c.Table); err != nil {
+		return records{}, fmt.Errorf("%s: %w", config.Env("table"), err)
+	}
+	r.catalog, err = catalog.Open(ctx, table.New(r.tables.domain, clock),
+		catalog.Options{Keep: c.Keep, Clock: clock, Hot: table.New(r.tables.hot, clock)})
+	if err != nil {
+		return records{}, fmt.Errorf("%s: %w", config.Env("table"), err)
+	}
+	if r.tables.alone {
+		if err := r.catalog.BreakLeases(ctx); err != nil {
+			return records{}, fmt.Errorf("%s: %w", config.Env("table"), err)
+		}
+	}
+	if r.accounts, r.ring, err = openAccounts(c.Keys, r.catalog, clock); err != nil {
+		return records{}, fmt.Errorf("%s: %w", config.Env("keys"), err)
+	}
+	return r, nil
 }
 
 // record runs the recorder until the App is closed.
@@ -157,41 +192,53 @@ type tables struct {
 }
 
 // openTable opens a record store. The map is the list of those there are.
-func (a *App) openTable(u *url.URL) (tables, error) {
-	open := map[string]func(*url.URL) (tables, error){
-		"bolt": a.openBolt,
+func (a *App) openTable(ctx context.Context, u *url.URL) (tables, error) {
+	open := map[string]func(context.Context, *url.URL) (tables, error){
+		"bolt":     a.openBolt,
+		"dynamodb": a.openDynamoDB,
 	}[u.Scheme]
 	if open == nil {
 		return tables{}, fmt.Errorf("there is no record store %q", u.Scheme)
 	}
-	return open(u)
+	opened, err := open(ctx, u)
+	if err == nil && a.options.Table != nil {
+		opened.domain = a.options.Table(opened.domain)
+	}
+	return opened, err
 }
 
-func (a *App) openBolt(u *url.URL) (tables, error) {
+func (a *App) openBolt(_ context.Context, u *url.URL) (tables, error) {
 	store, err := bolttable.Open(u.Path)
 	if err != nil {
 		return tables{}, err
 	}
 	a.closers = append(a.closers, store.Close)
-	domain := store.Table("domain")
-	if a.options.Table != nil {
-		domain = a.options.Table(domain)
-	}
 	return tables{
-		domain: domain, hot: store.Table("hot"), alone: true,
+		domain: store.Table("domain"), hot: store.Table("hot"), alone: true,
 		sweep: func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
 	}, nil
 }
 
+func (a *App) openDynamoDB(ctx context.Context, u *url.URL) (tables, error) {
+	t, err := cloud.OpenTables(ctx, u)
+	if err != nil {
+		return tables{}, err
+	}
+	a.closers = append(a.closers, t.Store.Close)
+	domain, hot, err := t.Open(ctx)
+	return tables{domain: domain, hot: hot}, err
+}
+
 // openBlobs opens a blob store. The map is the list of those there are.
-func (a *App) openBlobs(u *url.URL) (*blob.Bucket, error) {
-	open := map[string]func(*url.URL) (blob.Driver, error){
-		"file": func(u *url.URL) (blob.Driver, error) { return fileblob.Open(u.Path, fileblob.Options{}) },
+func (a *App) openBlobs(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+	open := map[string]func(context.Context, *url.URL) (blob.Driver, error){
+		"file": openFiles,
+		"s3":   a.openS3,
 	}[u.Scheme]
 	if open == nil {
 		return nil, fmt.Errorf("there is no blob store %q", u.Scheme)
 	}
-	driver, err := open(u)
+	driver, err := open(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -201,6 +248,19 @@ func (a *App) openBlobs(u *url.URL) (*blob.Bucket, error) {
 	bucket := blob.NewBucket(driver)
 	a.closers = append(a.closers, bucket.Close)
 	return bucket, nil
+}
+
+func openFiles(_ context.Context, u *url.URL) (blob.Driver, error) {
+	return fileblob.Open(u.Path, fileblob.Options{})
+}
+
+func (a *App) openS3(ctx context.Context, u *url.URL) (blob.Driver, error) {
+	bucket, err := cloud.NewBucket(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	a.public = bucket.Public()
+	return bucket.Open()
 }
 
 // openAccounts loads the keys and makes what signs and checks with them.

@@ -28,6 +28,7 @@ const (
 	ListParts
 	CompleteMultipart
 	AbortMultipart
+	Presign
 )
 
 // Fault is one disturbance. Its parts happen in the order of the fields, and

@@ -68,15 +68,55 @@ func longKeys() []string {
 	return keys
 }
 
+// ofKey returns bytes that belong to no other key.
+func ofKey(key string) []byte { return fmt.Appendf(nil, "the blob of %q", key) }
+
 func testHostileKeys(t *testing.T, b *blob.Bucket) {
 	keys := HostileKeys()
-	data := func(key string) []byte { return fmt.Appendf(nil, "the blob of %q", key) }
 	for _, key := range keys {
 		wantAbsent(t, b, key)
-		mustPut(t, b, key, data(key))
+		mustPut(t, b, key, ofKey(key))
 	}
+	testKeysApart(t, b, keys)
+}
+
+// testPathKeys puts what a store takes that keeps blobs under paths. It takes
+// ordinary keys, and there is nothing under those that it refuses.
+func testPathKeys(t *testing.T, b *blob.Bucket) {
+	var taken, refused []string
+	for _, key := range HostileKeys() {
+		wantAbsent(t, b, key)
+		_, err := put(t.Context(), b, key, ofKey(key))
+		if fault.Is(err, fault.Unprocessable, "key_unsupported") {
+			refused = append(refused, key)
+			continue
+		}
+		if err != nil {
+			t.Fatalf("put %.60q: %v, want it taken or refused", key, err)
+		}
+		taken = append(taken, key)
+	}
+	if len(refused) == 0 {
+		t.Error("every key was taken: there is no such gap")
+	}
+	for _, key := range refused {
+		if err := b.Delete(t.Context(), key); err != nil {
+			t.Errorf("Delete of a refused key %.60q: %v", key, err)
+		}
+		wantAbsent(t, b, key)
+	}
+	testKeysApart(t, b, taken)
+	for _, key := range []string{"v/01JQ8Z3V7W4N1R5T6Y9XK2M0AB", "a folder/ä + b & c.tar.gz", "a/b-c_d.e~f"} {
+		mustPut(t, b, key, ofKey(key))
+		wantBlob(t, b, key, ofKey(key))
+	}
+}
+
+// testKeysApart checks that each of the keys has a blob of its own.
+func testKeysApart(t *testing.T, b *blob.Bucket, keys []string) {
+	t.Helper()
 	for _, key := range keys {
-		wantBlob(t, b, key, data(key))
+		wantBlob(t, b, key, ofKey(key))
 		_, err := put(t.Context(), b, key, nil)
 		wantFault(t, "second put of "+key, err, fault.Conflict, "blob_exists")
 	}
@@ -92,7 +132,7 @@ func testHostileKeys(t *testing.T, b *blob.Bucket) {
 			wantAbsent(t, b, key)
 			continue
 		}
-		wantBlob(t, b, key, data(key))
+		wantBlob(t, b, key, ofKey(key))
 	}
 }
 

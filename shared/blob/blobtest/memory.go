@@ -84,6 +84,9 @@ func (m *Memory) Close() error { return nil }
 // Multipart implements blob.Driver: a Memory takes no parts.
 func (m *Memory) Multipart() blob.Multiparter { return nil }
 
+// Presigner implements blob.Driver: a Memory has no address.
+func (m *Memory) Presigner() blob.Presigner { return nil }
+
 // ErrorCode implements blob.Driver.
 func (m *Memory) ErrorCode(err error) blob.Code {
 	switch {

@@ -125,7 +125,7 @@ func testPartsThatFail(t *testing.T, b *blob.Bucket) {
 		_, err = b.PutPart(t.Context(), "key", id, 1, bytes.NewReader(content(7, 1<<20)), 1<<20, make([]byte, sha256.Size))
 		wantFault(t, "PutPart of another digest", err, fault.Unprocessable, "digest_mismatch")
 		if got := listParts(t, b, id); len(got) != kept {
-			t.Fatalf("after failures there are %d parts, want %d", len(got), kept)
+			t.Fatalf("after failures there are %d parts %+v, want %d", len(got), got, kept)
 		}
 		putPart(t, b, id, 1, data)
 	}

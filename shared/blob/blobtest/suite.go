@@ -9,15 +9,28 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"sluice/shared/blob"
 	"sluice/shared/fault"
 )
 
+// Gap is something that a driver declares it cannot do. The suite then checks
+// that it does so cleanly, and that it is a gap.
+type Gap uint8
+
+// PathKeys tells that keys are paths of files to the store: the driver may
+// refuse those that are none, and those that would lead through another blob.
+const PathKeys Gap = 1
+
 // Run runs the suite. open returns a driver over an empty store; the suite
 // closes it. Cases run one after the other.
-func Run(t *testing.T, open func(t *testing.T) blob.Driver) {
+func Run(t *testing.T, open func(t *testing.T) blob.Driver, gaps ...Gap) {
+	keys := testHostileKeys
+	if slices.Contains(gaps, PathKeys) {
+		keys = testPathKeys
+	}
 	cases := []struct {
 		name string
 		test func(*testing.T, *blob.Bucket)
@@ -37,7 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) blob.Driver) {
 		{"a key may be used again after Delete", testCreateAfterDelete},
 		{"a reader outlives Delete or fails", testDeleteWhileReading},
 		{"a pin holds", testPin},
-		{"every key names a blob of its own", testHostileKeys},
+		{"every key names a blob of its own", keys},
 		{"a key outside the rules is refused", testRefusedKeys},
 		{"an ended context fails every call", testEndedContext},
 		{"an ended context stops a writer and a reader", testContextEndsMeanwhile},
@@ -53,6 +66,13 @@ func Run(t *testing.T, open func(t *testing.T) blob.Driver) {
 		{"several completions at once make one blob", testCompletesAtOnce},
 		{"Discard removes parts and blobs", testDiscard},
 		{"an empty blob has one empty part", testEmptyPart},
+		{"a presigned GET reaches the blob and its ranges", testPresignedGet},
+		{"a presigned URL says what the answer is called", testPresignedHeaders},
+		{"a presigned URL is good for one request", testPresignedForOneRequest},
+		{"a presigned PUT makes a blob and replaces none", testPresignedPut},
+		{"parts by presigned URLs make the blob", testPresignedParts},
+		{"a presigned URL is never shown", testPresignedSecret},
+		{"what cannot be presigned is refused", testPresignRefusals},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

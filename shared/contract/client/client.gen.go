@@ -414,6 +414,60 @@ type ClientInterface interface {
 	// Corresponds with POST /api/token/refresh (the `RefreshToken` operationId).
 	RefreshToken(ctx context.Context, body RefreshTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DescribeTus Ask what of tus is spoken here
+	//
+	// Uploads by the [tus protocol](https://tus.io/protocols/resumable-upload) 1.0.0, for clients that
+	// speak it: create the upload, send its bytes in their order by PATCH, ask by HEAD where to go on
+	// after an interruption. They are uploads in parts whose parts are made here.
+	//
+	// Corresponds with OPTIONS /api/tus (the `DescribeTus` operationId).
+	DescribeTus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTusUpload Begin an upload by tus
+	//
+	// Among your own files. The path is `path` in the metadata, else `filename`, else `name`; the
+	// content type is `filetype`, else `type`. Room is taken of the quota at once. An empty file is
+	// complete with that.
+	//
+	// Corresponds with POST /api/tus (the `CreateTusUpload` operationId).
+	CreateTusUpload(ctx context.Context, params *CreateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TerminateTusUpload Give an upload by tus up
+	//
+	// Removes what has arrived. Of an upload that is complete the file stays.
+	//
+	// Corresponds with DELETE /api/tus/{id} (the `TerminateTusUpload` operationId).
+	TerminateTusUpload(ctx context.Context, id UploadID, params *TerminateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTusUpload Ask how far an upload by tus is
+	//
+	// An upload that was aborted or has expired is gone. `GET /api/uploads/{id}` tells its state too.
+	//
+	// Corresponds with HEAD /api/tus/{id} (the `GetTusUpload` operationId).
+	GetTusUpload(ctx context.Context, id UploadID, params *GetTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppendToTusUploadWithBody Send the next bytes of an upload by tus
+	//
+	// What comes is kept, also where the body breaks off; with a checksum, all of it or nothing. Of
+	// two at once one wins, and the other answers 409. The last byte completes the upload: the whole
+	// is read once and published, and `Sluice-File` names the file. Where that takes longer than
+	// two seconds the answer comes without it, and a later HEAD has it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/tus/{id} (the `AppendToTusUpload` operationId).
+	AppendToTusUploadWithBody(ctx context.Context, id UploadID, params *AppendToTusUploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OverrideTusMethodWithBody Send another method by POST
+	//
+	// For clients that can send no PATCH or DELETE: does what the method in X-HTTP-Method-Override
+	// does, and answers so. Without one the answer is 405.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/tus/{id} (the `OverrideTusMethod` operationId).
+	OverrideTusMethodWithBody(ctx context.Context, id UploadID, params *OverrideTusMethodParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AbortUpload Abort an upload
 	//
 	// Removes its parts. Against a completion exactly one wins; an upload that is complete or has
@@ -432,9 +486,9 @@ type ClientInterface interface {
 	// CompleteUpload Complete an upload
 	//
 	// Takes no list: what has arrived is known. While parts are missing the answer is 422
-	// `parts_missing`, and the upload goes on. Then the whole is read once; where that takes longer
-	// than two seconds the answer is 202, and to ask again, or to read the upload, tells when it is
-	// done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
+	// `parts_missing`, and the upload goes on. Then the whole is read once, unless the deployment
+	// takes the announced SHA-256 for granted. Where this takes longer than two seconds the answer is
+	// 202, and to ask again, or to read the upload, tells when it is done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 	// To complete again answers the same file.
 	//
 	// Where a condition of the upload no longer holds the answer is 412 `precondition_failed`, and
@@ -446,8 +500,9 @@ type ClientInterface interface {
 
 	// IssuePartsWithBody Get URLs for parts
 	//
-	// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-	// it. Ask again as often as needed.
+	// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+	// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+	// through the server, or one of the server, good for an hour. Ask again as often as needed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -456,8 +511,9 @@ type ClientInterface interface {
 
 	// IssueParts Get URLs for parts
 	//
-	// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-	// it. Ask again as often as needed.
+	// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+	// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+	// through the server, or one of the server, good for an hour. Ask again as often as needed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1285,6 +1341,120 @@ func (c *Client) RefreshToken(ctx context.Context, body RefreshTokenJSONRequestB
 	return c.Client.Do(req)
 }
 
+// DescribeTus Ask what of tus is spoken here
+//
+// Uploads by the [tus protocol](https://tus.io/protocols/resumable-upload) 1.0.0, for clients that
+// speak it: create the upload, send its bytes in their order by PATCH, ask by HEAD where to go on
+// after an interruption. They are uploads in parts whose parts are made here.
+//
+// Corresponds with OPTIONS /api/tus (the `DescribeTus` operationId).
+func (c *Client) DescribeTus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDescribeTusRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateTusUpload Begin an upload by tus
+//
+// Among your own files. The path is `path` in the metadata, else `filename`, else `name`; the
+// content type is `filetype`, else `type`. Room is taken of the quota at once. An empty file is
+// complete with that.
+//
+// Corresponds with POST /api/tus (the `CreateTusUpload` operationId).
+func (c *Client) CreateTusUpload(ctx context.Context, params *CreateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTusUploadRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TerminateTusUpload Give an upload by tus up
+//
+// Removes what has arrived. Of an upload that is complete the file stays.
+//
+// Corresponds with DELETE /api/tus/{id} (the `TerminateTusUpload` operationId).
+func (c *Client) TerminateTusUpload(ctx context.Context, id UploadID, params *TerminateTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTerminateTusUploadRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTusUpload Ask how far an upload by tus is
+//
+// An upload that was aborted or has expired is gone. `GET /api/uploads/{id}` tells its state too.
+//
+// Corresponds with HEAD /api/tus/{id} (the `GetTusUpload` operationId).
+func (c *Client) GetTusUpload(ctx context.Context, id UploadID, params *GetTusUploadParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTusUploadRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppendToTusUploadWithBody Send the next bytes of an upload by tus
+//
+// What comes is kept, also where the body breaks off; with a checksum, all of it or nothing. Of
+// two at once one wins, and the other answers 409. The last byte completes the upload: the whole
+// is read once and published, and `Sluice-File` names the file. Where that takes longer than
+// two seconds the answer comes without it, and a later HEAD has it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/tus/{id} (the `AppendToTusUpload` operationId).
+func (c *Client) AppendToTusUploadWithBody(ctx context.Context, id UploadID, params *AppendToTusUploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppendToTusUploadRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OverrideTusMethodWithBody Send another method by POST
+//
+// For clients that can send no PATCH or DELETE: does what the method in X-HTTP-Method-Override
+// does, and answers so. Without one the answer is 405.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/tus/{id} (the `OverrideTusMethod` operationId).
+func (c *Client) OverrideTusMethodWithBody(ctx context.Context, id UploadID, params *OverrideTusMethodParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOverrideTusMethodRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AbortUpload Abort an upload
 //
 // Removes its parts. Against a completion exactly one wins; an upload that is complete or has
@@ -1323,9 +1493,9 @@ func (c *Client) GetUpload(ctx context.Context, id UploadID, reqEditors ...Reque
 // CompleteUpload Complete an upload
 //
 // Takes no list: what has arrived is known. While parts are missing the answer is 422
-// `parts_missing`, and the upload goes on. Then the whole is read once; where that takes longer
-// than two seconds the answer is 202, and to ask again, or to read the upload, tells when it is
-// done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
+// `parts_missing`, and the upload goes on. Then the whole is read once, unless the deployment
+// takes the announced SHA-256 for granted. Where this takes longer than two seconds the answer is
+// 202, and to ask again, or to read the upload, tells when it is done. Bytes of another digest than announced answer 422 `digest_mismatch` and end the upload.
 // To complete again answers the same file.
 //
 // Where a condition of the upload no longer holds the answer is 412 `precondition_failed`, and
@@ -1347,8 +1517,9 @@ func (c *Client) CompleteUpload(ctx context.Context, id UploadID, reqEditors ...
 
 // IssuePartsWithBody Get URLs for parts
 //
-// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-// it. Ask again as often as needed.
+// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+// through the server, or one of the server, good for an hour. Ask again as often as needed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1367,8 +1538,9 @@ func (c *Client) IssuePartsWithBody(ctx context.Context, id UploadID, contentTyp
 
 // IssueParts Get URLs for parts
 //
-// Answers a URL for each part, good for an hour, that takes the part by PUT from whoever holds
-// it. Ask again as often as needed.
+// Answers a URL for each part that takes it by PUT from whoever holds it, with the `headers`
+// given. It may be one of the store, good for 15 minutes at most, so that the bytes need not pass
+// through the server, or one of the server, good for an hour. Ask again as often as needed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2276,6 +2448,18 @@ func NewGetFileContentRequest(server string, id FileID, params *GetFileContentPa
 
 		}
 
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Disposition != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disposition", *params.Disposition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -2410,6 +2594,18 @@ func NewHeadFileContentRequest(server string, id FileID, params *HeadFileContent
 		if params.Version != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -3174,6 +3370,334 @@ func NewRefreshTokenRequestWithBody(server string, contentType string, body io.R
 	return req, nil
 }
 
+// NewDescribeTusRequest constructs an http.Request for the DescribeTus method
+func NewDescribeTusRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodOptions, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateTusUploadRequest constructs an http.Request for the CreateTusUpload method
+func NewCreateTusUploadRequest(server string, params *CreateTusUploadParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Length", params.UploadLength, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Length", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Upload-Metadata", params.UploadMetadata, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Metadata", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewTerminateTusUploadRequest constructs an http.Request for the TerminateTusUpload method
+func NewTerminateTusUploadRequest(server string, id UploadID, params *TerminateTusUploadParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetTusUploadRequest constructs an http.Request for the GetTusUpload method
+func NewGetTusUploadRequest(server string, id UploadID, params *GetTusUploadParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodHead, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewAppendToTusUploadRequestWithBody constructs an http.Request for the AppendToTusUpload method, with any body, and a specified content type
+func NewAppendToTusUploadRequestWithBody(server string, id UploadID, params *AppendToTusUploadParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Upload-Offset", params.UploadOffset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Upload-Offset", headerParam0)
+
+		if params.UploadChecksum != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Checksum", *params.UploadChecksum, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Upload-Checksum", headerParam1)
+		}
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewOverrideTusMethodRequestWithBody constructs an http.Request for the OverrideTusMethod method, with any body, and a specified content type
+func NewOverrideTusMethodRequestWithBody(server string, id UploadID, params *OverrideTusMethodParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/tus/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "X-HTTP-Method-Override", params.XHTTPMethodOverride, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("X-HTTP-Method-Override", headerParam0)
+
+		if params.UploadOffset != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Upload-Offset", *params.UploadOffset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Upload-Offset", headerParam1)
+		}
+
+		if params.UploadChecksum != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Upload-Checksum", *params.UploadChecksum, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Upload-Checksum", headerParam2)
+		}
+
+		var headerParam3 string
+
+		headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Tus-Resumable", params.TusResumable, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Tus-Resumable", headerParam3)
+
+	}
+
+	return req, nil
+}
+
 // NewAbortUploadRequest constructs an http.Request for the AbortUpload method
 func NewAbortUploadRequest(server string, id UploadID) (*http.Request, error) {
 	var err error
@@ -3841,6 +4365,18 @@ func NewGetFileRequest(server string, user FileOwner, path FilePath, params *Get
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Disposition != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disposition", *params.Disposition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3978,6 +4514,18 @@ func NewHeadFileRequest(server string, user FileOwner, path FilePath, params *He
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Disposition != nil {
 
@@ -4467,6 +5015,18 @@ func NewGetSourceRequest(server string, source string, name string, params *GetS
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Disposition != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "disposition", *params.Disposition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -4604,6 +5164,18 @@ func NewHeadSourceRequest(server string, source string, name string, params *Hea
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Delivery != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delivery", *params.Delivery, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Disposition != nil {
 

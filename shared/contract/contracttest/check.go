@@ -15,6 +15,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+
+	"sluice/shared/tus"
 )
 
 const problemJSON = "application/problem+json"
@@ -112,8 +114,12 @@ func checkProblem(status int, body []byte) error {
 	if err := json.Unmarshal(body, &p); err != nil {
 		return err
 	}
-	if p.Status != status || p.Title != http.StatusText(status) {
-		return fmt.Errorf("the problem has status %d %q, not %d %q", p.Status, p.Title, status, http.StatusText(status))
+	title := http.StatusText(status)
+	if status == tus.StatusChecksumMismatch {
+		title = "Checksum Mismatch"
+	}
+	if p.Status != status || p.Title != title {
+		return fmt.Errorf("the problem has status %d %q, not %d %q", p.Status, p.Title, status, title)
 	}
 	return nil
 }

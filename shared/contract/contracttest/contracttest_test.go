@@ -18,7 +18,7 @@ const (
 	ulid    = "01JC5S4QH2N8V6W0Y3Z9K7M1XA"
 	profile = `{"id":"` + ulid + `","username":"ada","role":"user","created_at":"2025-06-01T12:00:00.123Z","updated_at":"2025-06-01T12:00:00Z"}`
 	user    = `{"id":"` + ulid + `","username":"ada","role":"user","disabled":false,"created_at":"2025-06-01T12:00:00Z","updated_at":"2025-06-01T12:00:00Z"}`
-	file    = `{"id":"` + ulid + `","owner":"ada","path":"a/b.txt","name":"b.txt","size":3,"content_type":"text/plain","visibility":"private","etag":"\"1\"","version_id":"` + ulid + `","sha256":"` + sha256 + `","digest_state":"verified","created_at":"2025-06-01T12:00:00Z","updated_at":"2025-06-01T12:00:00Z"}`
+	file    = `{"id":"` + ulid + `","owner":"ada","path":"a/b.txt","name":"b.txt","size":3,"content_type":"text/plain","visibility":"private","delivery":"auto","etag":"\"1\"","version_id":"` + ulid + `","sha256":"` + sha256 + `","digest_state":"verified","created_at":"2025-06-01T12:00:00Z","updated_at":"2025-06-01T12:00:00Z"}`
 	sha256  = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	tokens  = `{"access_token":"a","refresh_token":"r","token_type":"Bearer","expires_in":900}`
 

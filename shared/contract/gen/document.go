@@ -41,6 +41,7 @@ type pathItem struct {
 	Patch      *operation
 	Delete     *operation
 	Head       *operation
+	Options    *operation
 }
 
 type operation struct {

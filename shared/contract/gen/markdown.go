@@ -78,6 +78,7 @@ func (p *page) operations() []located {
 			method    string
 			operation *operation
 		}{
+			{"OPTIONS", item.Options},
 			{"GET", item.Get},
 			{"HEAD", item.Head},
 			{"PUT", item.Put},

@@ -24,6 +24,7 @@ type Limiter struct {
 	room int
 
 	mu      sync.Mutex
+	seen    time.Time // the time of the last call
 	buckets map[string]*bucket
 	soonest byFullAt
 	// floors has, by rate, when the last of the forgotten buckets will be full.
@@ -52,7 +53,7 @@ func (l *Limiter) Take(ctx context.Context, key string, rate limit.Rate, n int) 
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
+	now := l.tick()
 	l.forgetFull(now)
 	if b, known := l.buckets[key]; known {
 		next, wait := rate.Spend(b.fullAt, now, n)
@@ -75,10 +76,11 @@ func (l *Limiter) Return(ctx context.Context, key string, rate limit.Rate, n int
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := l.tick()
 	if b, known := l.buckets[key]; known {
 		b.fullAt = b.fullAt.Add(-time.Duration(n) * rate.Per)
 		heap.Fix(&l.soonest, b.index)
-		l.forgetFull(l.now())
+		l.forgetFull(now)
 	}
 	return nil
 }
@@ -98,6 +100,22 @@ func (l *Limiter) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.buckets)
+}
+
+// tick returns the time. Where the clock was set back, every bucket goes back
+// with it, and is as full as it was.
+func (l *Limiter) tick() time.Time {
+	now := l.now()
+	if back := l.seen.Sub(now); back > 0 {
+		for _, b := range l.soonest {
+			b.fullAt = b.fullAt.Add(-back)
+		}
+		for rate, full := range l.floors {
+			l.floors[rate] = full.Add(-back)
+		}
+	}
+	l.seen = now
+	return now
 }
 
 // forgetFull drops every full bucket.

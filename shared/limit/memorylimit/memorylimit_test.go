@@ -56,6 +56,20 @@ func TestAfterTheFloodNewKeysAreFullAgain(t *testing.T) {
 	take(t, limiter, "d", rate, 2, 0)
 }
 
+func TestAClockSetBackLeavesABucketAsFullAsItWas(t *testing.T) {
+	now := start
+	limiter := open(t, 1, func() time.Time { return now })
+	rate := limit.Rate{Burst: 5, Per: time.Minute}
+	take(t, limiter, "forgotten", rate, 2, 0)
+	take(t, limiter, "kept", rate, 3, 0) // floors: the other one's two minutes
+	now = now.Add(-24 * time.Hour)
+	take(t, limiter, "kept", rate, 3, time.Minute)
+	take(t, limiter, "kept", rate, 2, 0)
+	take(t, limiter, "new", rate, 4, time.Minute)
+	now = now.Add(time.Minute)
+	take(t, limiter, "kept", rate, 1, 0)
+}
+
 func TestFloodAtOneRateDelaysNoOtherRate(t *testing.T) {
 	limiter := open(t, 2, func() time.Time { return start })
 	slow := limit.Rate{Burst: 1, Per: time.Hour}

@@ -1,5 +1,6 @@
 // Package localtest runs whole servers for tests: the embedded stores in a
-// temporary folder, the real apps, a real socket.
+// temporary folder, or real ones of the cloud's kind, the real apps, a real
+// socket.
 package localtest
 
 import (
@@ -62,6 +63,7 @@ func StartWith(t testing.TB, o local.Options, edits ...func(*config.Config)) *Si
 	for _, edit := range edits {
 		edit(&c)
 	}
+	prepare(t, c)
 	s := &Site{Dir: dir, Config: c, Log: &Log{}, t: t, options: o}
 	s.Run()
 	t.Cleanup(s.Stop)

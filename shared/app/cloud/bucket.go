@@ -1,0 +1,108 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"sluice/shared/blob/s3blob"
+)
+
+// Bucket is an S3 bucket: how it is reached, and how it is used.
+type Bucket struct {
+	Config  aws.Config // BaseEndpoint is that of S3; nil: Amazon's
+	Options s3blob.Options
+}
+
+// NewBucket returns the bucket that a URL names: s3://bucket/prefix/?options.
+// docs/operations.md describes the options. The store is not asked.
+func NewBucket(ctx context.Context, u *url.URL) (Bucket, error) {
+	cfg, err := load(ctx, u)
+	if err != nil {
+		return Bucket{}, err
+	}
+	cfg.BaseEndpoint = s3.NewFromConfig(cfg).Options().BaseEndpoint // it knows AWS_ENDPOINT_URL_S3
+	b := Bucket{Config: cfg, Options: s3blob.Options{Bucket: u.Host, Prefix: strings.TrimPrefix(u.Path, "/")}}
+	b.Options.PathStyle = !b.Amazon()
+	for name, values := range u.Query() {
+		if err := b.set(name, values[0]); err != nil {
+			return Bucket{}, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if e := b.Options.Encryption; e.KeyID != "" && e.Algorithm != types.ServerSideEncryptionAwsKms {
+		return Bucket{}, fmt.Errorf("kms_key: want encryption=%s with it", types.ServerSideEncryptionAwsKms)
+	}
+	return b, nil
+}
+
+// set sets what one option of the URL asks for.
+func (b *Bucket) set(option, value string) (err error) {
+	switch o := &b.Options; option {
+	case "path_style":
+		o.PathStyle, err = strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("%q is not true or false", value)
+		}
+	case "public_endpoint":
+		at, err := url.Parse(value)
+		if err != nil || (at.Scheme != "http" && at.Scheme != "https") || at.Host == "" || at.User != nil || at.RawQuery != "" || at.Fragment != "" {
+			return fmt.Errorf("want an http or https URL such as https://files.example.com")
+		}
+		o.PublicEndpoint = value
+	case "encryption":
+		o.Encryption.Algorithm = types.ServerSideEncryption(value)
+		if value != string(types.ServerSideEncryptionAes256) && value != string(types.ServerSideEncryptionAwsKms) {
+			return fmt.Errorf("%q is not one of: %s, %s", value, types.ServerSideEncryptionAes256, types.ServerSideEncryptionAwsKms)
+		}
+	case "kms_key":
+		o.Encryption.KeyID = value
+	case "gaps":
+		for gap := range strings.SplitSeq(value, ",") {
+			switch gap {
+			case "path_keys":
+				o.Gaps.PathKeys = true
+			case "conditions":
+				o.Gaps.Conditions = true
+			default:
+				return fmt.Errorf("%q is not one of: path_keys, conditions", gap)
+			}
+		}
+	}
+	return nil
+}
+
+// Amazon reports whether the store is Amazon's own.
+func (b Bucket) Amazon() bool {
+	if b.Config.BaseEndpoint == nil {
+		return true
+	}
+	u, err := url.Parse(*b.Config.BaseEndpoint)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
+}
+
+// Public reports whether clients reach the store too, at the address for which
+// URLs are presigned: it is Amazon's, or a public endpoint was named.
+func (b Bucket) Public() bool { return b.Amazon() || b.Options.PublicEndpoint != "" }
+
+// Open returns the driver over the bucket.
+func (b Bucket) Open() (*s3blob.Driver, error) { return s3blob.New(b.Config, b.Options) }
+
+// Client returns a client for what is asked of the bucket itself.
+func (b Bucket) Client() *s3.Client {
+	return s3.NewFromConfig(b.Config, func(o *s3.Options) {
+		o.UsePathStyle = b.Options.PathStyle
+		// Other stores refuse the trailers that the SDK adds otherwise.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
+}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// store is a kind of store that a URL can name.
+type store struct {
+	scheme  string
+	want    string   // how its URLs look
+	options []string // that may follow after ?, each once
+	fits    func(*url.URL) bool
+}
+
+// blobStores, tableStores and keyStores are the stores that can be set. What
+// they do with their options is shared/app/cloud's to say.
+func blobStores() []store {
+	return []store{onDisk("file"), {
+		"s3", "s3://bucket, s3://bucket/prefix/, or with options such as ?public_endpoint=https://files.example.com",
+		[]string{"region", "path_style", "public_endpoint", "encryption", "kms_key", "gaps"},
+		func(u *url.URL) bool { return u.Path == "" || strings.HasPrefix(u.Path, "/") },
+	}}
+}
+
+func tableStores() []store {
+	return []store{onDisk("bolt"), {
+		"dynamodb", "dynamodb://table, or with options such as ?hot=table-for-hot-records",
+		[]string{"region", "hot"},
+		func(u *url.URL) bool { return u.Path == "" },
+	}}
+}
+
+func keyStores() []store { return []store{onDisk("file")} }
+
+// onDisk is a store under an absolute path. A relative one is refused, since two
+// programs in different folders would mean different files.
+func onDisk(scheme string) store {
+	return store{scheme: scheme, want: scheme + ":///absolute/path"}
+}
+
+// parseStore takes the URL of one of the stores.
+func parseStore(to **url.URL, v string, stores []store) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil {
+		return errors.New("not a URL") // the parser's error repeats the value, which may hold a password
+	}
+	var schemes []string
+	for _, s := range stores {
+		if u.Scheme == s.scheme {
+			*to = u
+			return s.check(u)
+		}
+		schemes = append(schemes, s.scheme)
+	}
+	return fmt.Errorf("scheme %q is not one of: %s", u.Scheme, strings.Join(schemes, ", "))
+}
+
+// check returns why u names no store of this kind.
+func (s store) check(u *url.URL) error {
+	fits := u.Host != "" && u.Port() == "" && s.fits != nil && s.fits(u)
+	if s.fits == nil {
+		fits = u.Host == "" && filepath.IsAbs(u.Path) && u.RawQuery == ""
+	}
+	if !fits || u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("want %s", s.want)
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return fmt.Errorf("want %s", s.want)
+	}
+	for name, values := range query {
+		if !slices.Contains(s.options, name) { // not quoted: it may be a password
+			return fmt.Errorf("there is an option that is not one of: %s", strings.Join(s.options, ", "))
+		}
+		if len(values) > 1 {
+			return fmt.Errorf("the option %s stands there more than once", name)
+		}
+	}
+	return nil
+}
