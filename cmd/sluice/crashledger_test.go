@@ -237,6 +237,8 @@ func (l *ledger) read(owner string) ledgerRecords {
 			switch item.Attrs["kind"] {
 			case "file":
 				files[item.Attrs["file"].(string)] = item.Attrs["state"] == "claimed"
+			case "version": // its own record goes before its bytes
+				r.blobs[objectOf(item.Attrs["blob"].(string))] = true
 			case "upload":
 				r.blobs[objectOf(item.Attrs["blob"].(string))] = true
 				r.usage.Bytes += item.Attrs["bytes"].(int64)
