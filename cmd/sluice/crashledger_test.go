@@ -32,6 +32,7 @@ const week = 8 * 24 * time.Hour
 func (c *crash) wantLedger() {
 	c.t.Helper()
 	l := openLedger(c.t, c.data)
+	defer l.close()
 	records := l.read(c.owner)
 	blobs := l.blobs()
 	for name := range blobs {
@@ -111,12 +112,15 @@ func openLedger(t *testing.T, data string) *ledger {
 	if l.app, err = local.OpenWith(t.Context(), settings, slog.New(slog.NewJSONHandler(l.log, nil)), options); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := l.app.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return l
+}
+
+// close removes the copy.
+func (l *ledger) close() {
+	l.t.Helper()
+	if err := errors.Join(l.app.Close(), os.RemoveAll(filepath.Dir(l.dir))); err != nil {
+		l.t.Error(err)
+	}
 }
 
 func copyData(from, to string) error {
@@ -237,6 +241,8 @@ func (l *ledger) read(owner string) ledgerRecords {
 			switch item.Attrs["kind"] {
 			case "file":
 				files[item.Attrs["file"].(string)] = item.Attrs["state"] == "claimed"
+			case "version": // its own record goes before its bytes
+				r.blobs[objectOf(item.Attrs["blob"].(string))] = true
 			case "upload":
 				r.blobs[objectOf(item.Attrs["blob"].(string))] = true
 				r.usage.Bytes += item.Attrs["bytes"].(int64)
