@@ -34,7 +34,8 @@ type Service struct {
 	Log     *slog.Logger
 	Clock   func() time.Time
 
-	jobs jobs
+	jobs    jobs
+	running running
 }
 
 // Put is one whole file on its way in.
