@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -126,6 +127,20 @@ type progressBody struct {
 	until   time.Time // when the whole must have come; zero: no matter
 	http2   bool
 	read    time.Time // when the last Read ended; zero: there was none
+
+	interrupted atomic.Bool
+}
+
+// Interrupt ends the Read that waits, and all to come, with Conflict
+// "upload_moved": it is for what a client goes on with by another request.
+func (b *progressBody) Interrupt() {
+	b.interrupted.Store(true)
+	b.expire()
+}
+
+// expire ends what waits for the connection.
+func (b *progressBody) expire() {
+	_ = b.control.SetReadDeadline(time.Unix(1, 0)) // an edge without a connection has its own limits
 }
 
 // away is how long nobody has read, as while a disk is slow. The client's TCP
@@ -144,8 +159,14 @@ func (b *progressBody) Read(p []byte) (int, error) {
 		deadline = time.Now().Add(b.stall + b.away())
 	}
 	_ = b.control.SetReadDeadline(deadline) // an edge without a connection has its own limits
+	if b.interrupted.Load() {
+		b.expire() // the deadline just set may have come after the one meant
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.read = time.Now()
+	if errors.Is(err, os.ErrDeadlineExceeded) && b.interrupted.Load() {
+		return n, fault.Wrap(err, fault.Conflict, "upload_moved", "Another request asked how far the upload is, to go on from there.")
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, fault.Wrap(err, fault.Timeout, "body_stalled", "The body stopped coming.")
 	}

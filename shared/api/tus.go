@@ -150,12 +150,16 @@ func showTusUpload(r *request, m catalog.Multipart) {
 	r.Header("Upload-Expires", m.ExpiresAt.UTC().Format(http.TimeFormat))
 }
 
-// getTusUpload tells a client where to go on. An upload that has all its bytes
+// getTusUpload tells a client where to go on, after it has kept what came over
+// a connection that was lost. An upload that has all its bytes
 // and was not completed, since the server ended there, is completed now: a
 // client that is told that it has sent all comes no more.
 func getTusUpload(s *server, r *request) error {
 	m, err := s.tusUpload(r)
 	if err != nil {
+		return err
+	}
+	if m, err = s.Uploads.Settle(r.Request.Context(), m); err != nil {
 		return err
 	}
 	if m, err = s.Uploads.Finish(r.Request.Context(), m); err != nil {

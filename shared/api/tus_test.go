@@ -508,3 +508,29 @@ func TestDescribeTus(t *testing.T) {
 		}
 	}
 }
+
+// TestAClientThatAsksEndsABodyThatWentQuiet has a client whose connection was
+// lost without a word: nothing else would end its body for an hour.
+func TestAClientThatAsksEndsABodyThatWentQuiet(t *testing.T) {
+	r := openRig(t, func(c *config.Config) { c.Stall = time.Hour })
+	data := bytesOf(11, 10_000)
+	p := r.create(r.admin, "a", len(data))
+	answer := make(chan *http.Response)
+	go func() {
+		a, _ := r.raw(fmt.Sprintf("PATCH %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nTus-Resumable: 1.0.0\r\nContent-Type: %s\r\n"+
+			"Upload-Offset: 0\r\nContent-Length: %d\r\n\r\n%s", p.path, r.admin.Token, tus.ContentType, len(data), data[:4000]), false)
+		answer <- a
+	}()
+	at := "0"
+	for giveUp := time.Now().Add(time.Minute); at == "0" && time.Now().Before(giveUp); {
+		at = p.ask().Want(t, http.StatusOK).Header.Get("Upload-Offset")
+	}
+	if at != "4000" {
+		t.Fatalf("the client goes on at %s, want 4000", at)
+	}
+	p.send(4000, data[4000:]).Want(t, http.StatusNoContent)
+	p.wantFile(data)
+	if a := <-answer; a.StatusCode != http.StatusConflict {
+		t.Errorf("the body that went quiet is answered %s, want 409", a.Status)
+	}
+}

@@ -24,7 +24,7 @@ const maxPieces = 64
 // keeps something first wins. It fails with Conflict "offset_mismatch" or
 // "upload_moved" where the upload is not, or no longer, that far; with TooLarge
 // "body_too_large" where body leads past its end; and with Mismatch
-// "checksum_mismatch".
+// "checksum_mismatch". A body that is an Interrupter may be ended by Settle.
 func (s *Service) Append(ctx context.Context, m catalog.Multipart, offset int64, body io.Reader, size int64, sum *tus.Checksum) (catalog.Multipart, error) {
 	switch {
 	case offset != m.Sequence.Received:
@@ -34,7 +34,9 @@ func (s *Service) Append(ctx context.Context, m catalog.Multipart, offset int64,
 	case m.State != catalog.UploadOpen && size != 0:
 		return m, m.NotOpen()
 	}
-	in := newIncoming(body, sum)
+	watched, end := s.running.begin(m.ID, body)
+	defer end()
+	in := newIncoming(watched, sum)
 	// Who hangs up ends the body, and ctx with it: what came is kept all the same.
 	keep := context.WithoutCancel(ctx)
 	for m.Sequence.Received < m.Size && in.more() {

@@ -37,6 +37,7 @@ type Service struct {
 
 	jobs         jobs // of uploads that are being verified
 	descriptions jobs // of versions that get a manifest
+	running      running
 }
 
 // Policy is what a deployment has settled about uploads.
