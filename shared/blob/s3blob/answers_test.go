@@ -100,16 +100,18 @@ func TestAnAnswerOtherThanAskedForIsNoBlob(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		status int
+		pin    string
 		header map[string]string
 		want   string
 	}{
-		"another entity tag":            {206, map[string]string{"ETag": `"other"`, "Content-Range": "bytes 2-4/9"}, "blob_changed"},
-		"the whole in place of a range": {200, map[string]string{"ETag": `"pin"`}, "blob_failed"},
-		"another range":                 {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 3-5/9"}, "blob_failed"},
-		"a shorter range":               {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-3/9"}, "blob_failed"},
-		"a range that is none":          {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 4-2/9"}, "blob_failed"},
-		"no range":                      {206, map[string]string{"ETag": `"pin"`}, "blob_failed"},
-		"a range beyond the end":        {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-4/3"}, "blob_failed"},
+		"another entity tag":            {206, `"pin"`, map[string]string{"ETag": `"other"`, "Content-Range": "bytes 2-4/9"}, "blob_changed"},
+		"the whole in place of a range": {200, `"pin"`, map[string]string{"ETag": `"pin"`}, "blob_failed"},
+		"another range":                 {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 3-5/9"}, "blob_failed"},
+		"a shorter range":               {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-3/9"}, "blob_failed"},
+		"a range that is none":          {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 4-2/9"}, "blob_failed"},
+		"no range":                      {206, `"pin"`, map[string]string{"ETag": `"pin"`}, "blob_failed"},
+		"a range beyond the end":        {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-4/3"}, "blob_failed"},
+		"no entity tag":                 {206, "", map[string]string{"Content-Range": "bytes 2-4/9"}, "blob_failed"},
 	} {
 		b := scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 			for name, value := range c.header {
@@ -118,7 +120,7 @@ func TestAnAnswerOtherThanAskedForIsNoBlob(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, "123")
 		})
-		_, err := b.Open(t.Context(), "key", 2, 3, `"pin"`)
+		_, err := b.Open(t.Context(), "key", 2, 3, c.pin)
 		if ours := (*fault.Error)(nil); !errors.As(err, &ours) || ours.Code != c.want {
 			t.Errorf("%s: %v, want %s", what, err, c.want)
 		}

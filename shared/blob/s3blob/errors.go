@@ -22,6 +22,7 @@ var (
 	errShort    = errors.New("s3blob: the store ended its answer early")
 	errFolder   = errors.New("s3blob: a folder is in the way")
 	errIdle     = errors.New("s3blob: nobody read for a while")
+	errNoTag    = errors.New("s3blob: the answer has no entity tag")
 	errNotRange = errors.New("s3blob: the answer is not the range that was asked for")
 )
 
@@ -155,7 +156,7 @@ func passing(err error) bool {
 	switch c := code(err); {
 	case c == blob.Busy:
 		return true
-	case c != blob.Unknown, errors.Is(err, errNotRange):
+	case c != blob.Unknown, errors.Is(err, errNotRange), errors.Is(err, errNoTag):
 		return false
 	}
 	status, _ := said(err)
