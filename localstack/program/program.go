@@ -37,7 +37,7 @@ type Program struct {
 // addresses with the bucket in the host: bucket.localhost.
 func MinIO() Program {
 	return Program{
-		Name: "minio", Health: "/minio/health/ready",
+		Name: "minio", Health: "/minio/health/cluster", // that of /ready says yes before there are users
 		args: func(port, dir string) []string {
 			return []string{"server", "--quiet", "--anonymous", "--address", net.JoinHostPort(Host, port), dir}
 		},

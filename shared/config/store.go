@@ -22,7 +22,7 @@ type store struct {
 func blobStores() []store {
 	return []store{onDisk("file"), {
 		"s3", "s3://bucket, s3://bucket/prefix/, or with options such as ?public_endpoint=https://files.example.com",
-		[]string{"region", "path_style", "public_endpoint", "encryption", "kms_key", "gaps"},
+		[]string{"region", "path_style", "public_endpoint", "encryption", "kms_key", "part_digests", "read_ahead", "gaps"},
 		func(u *url.URL) bool { return u.Path == "" || strings.HasPrefix(u.Path, "/") },
 	}}
 }

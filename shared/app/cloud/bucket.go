@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -19,6 +20,13 @@ type Bucket struct {
 	Config  aws.Config // BaseEndpoint is that of S3; nil: Amazon's
 	Options s3blob.Options
 }
+
+// readAheadBlock is how many bytes each connection of a reader that reads ahead
+// holds, and maxReadAhead how many connections it may have.
+const (
+	readAheadBlock = 8 << 20
+	maxReadAhead   = 16
+)
 
 // NewBucket returns the bucket that a URL names: s3://bucket/prefix/?options.
 // docs/operations.md describes the options. The store is not asked.
@@ -42,17 +50,17 @@ func NewBucket(ctx context.Context, u *url.URL) (Bucket, error) {
 }
 
 // set sets what one option of the URL asks for.
-func (b *Bucket) set(option, value string) (err error) {
-	switch o := &b.Options; option {
+func (b *Bucket) set(option, value string) error {
+	o := &b.Options
+	switch option {
 	case "path_style":
-		o.PathStyle, err = strconv.ParseBool(value)
-		if err != nil {
-			return fmt.Errorf("%q is not true or false", value)
-		}
+		return setBool(&o.PathStyle, value)
+	case "part_digests":
+		return setBool(&o.PartDigests, value)
 	case "public_endpoint":
 		at, err := url.Parse(value)
 		if err != nil || (at.Scheme != "http" && at.Scheme != "https") || at.Host == "" || at.User != nil || at.RawQuery != "" || at.Fragment != "" {
-			return fmt.Errorf("want an http or https URL such as https://files.example.com")
+			return errors.New("want an http or https URL such as https://files.example.com")
 		}
 		o.PublicEndpoint = value
 	case "encryption":
@@ -62,16 +70,34 @@ func (b *Bucket) set(option, value string) (err error) {
 		}
 	case "kms_key":
 		o.Encryption.KeyID = value
+	case "read_ahead":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 || n > maxReadAhead {
+			return fmt.Errorf("%q is not a number from 0 to %d", value, maxReadAhead)
+		}
+		o.ReadAhead = s3blob.ReadAhead{Connections: n, Block: readAheadBlock}
 	case "gaps":
-		for gap := range strings.SplitSeq(value, ",") {
-			switch gap {
-			case "path_keys":
-				o.Gaps.PathKeys = true
-			case "conditions":
-				o.Gaps.Conditions = true
-			default:
-				return fmt.Errorf("%q is not one of: path_keys, conditions", gap)
-			}
+		return setGaps(&o.Gaps, value)
+	}
+	return nil
+}
+
+func setBool(to *bool, value string) (err error) {
+	if *to, err = strconv.ParseBool(value); err != nil {
+		return fmt.Errorf("%q is not true or false", value)
+	}
+	return nil
+}
+
+func setGaps(to *s3blob.Gaps, value string) error {
+	for gap := range strings.SplitSeq(value, ",") {
+		switch gap {
+		case "path_keys":
+			to.PathKeys = true
+		case "conditions":
+			to.Conditions = true
+		default:
+			return fmt.Errorf("%q is not one of: path_keys, conditions", gap)
 		}
 	}
 	return nil

@@ -50,6 +50,8 @@ func TestBucketOptions(t *testing.T) {
 		{"s3://b?public_endpoint=https://files.example.com", s3blob.Options{Bucket: "b", PublicEndpoint: "https://files.example.com"}},
 		{"s3://b?encryption=AES256", s3blob.Options{Bucket: "b", Encryption: s3blob.Encryption{Algorithm: types.ServerSideEncryptionAes256}}},
 		{"s3://b?encryption=aws:kms&kms_key=alias/files", s3blob.Options{Bucket: "b", Encryption: kms}},
+		{"s3://b?part_digests=true", s3blob.Options{Bucket: "b", PartDigests: true}},
+		{"s3://b?read_ahead=4", s3blob.Options{Bucket: "b", ReadAhead: s3blob.ReadAhead{Connections: 4, Block: 8 << 20}}},
 		{"s3://b?gaps=path_keys", s3blob.Options{Bucket: "b", Gaps: s3blob.Gaps{PathKeys: true}}},
 		{"s3://b?gaps=path_keys,conditions", s3blob.Options{Bucket: "b", Gaps: s3blob.Gaps{PathKeys: true, Conditions: true}}},
 	}
@@ -65,6 +67,9 @@ func TestBucketOptions(t *testing.T) {
 		{"s3://b?encryption=aes", `encryption: "aes" is not one of: AES256, aws:kms`},
 		{"s3://b?kms_key=alias/files", "kms_key: want encryption=aws:kms with it"},
 		{"s3://b?encryption=AES256&kms_key=alias/files", "kms_key: want encryption=aws:kms with it"},
+		{"s3://b?part_digests=sha256", `part_digests: "sha256" is not true or false`},
+		{"s3://b?read_ahead=17", `read_ahead: "17" is not a number from 0 to 16`},
+		{"s3://b?read_ahead=-1", `read_ahead: "-1" is not a number from 0 to 16`},
 		{"s3://b?gaps=all", `gaps: "all" is not one of: path_keys, conditions`},
 	}
 	for _, c := range refused {

@@ -68,6 +68,7 @@ func TestEveryAnswerHasItsCode(t *testing.T) {
 		{400, "KeyTooLongError", fault.Unprocessable, "key_unsupported"},
 		{503, "SlowDown", fault.Unavailable, "blob_busy"},
 		{503, "", fault.Unavailable, "blob_busy"},
+		{409, "ConditionalRequestConflict", fault.Unavailable, "blob_busy"},
 		{429, "TooManyRequests", fault.Unavailable, "blob_busy"},
 		{403, "AccessDenied", fault.Upstream, "blob_failed"},
 		{403, "SignatureDoesNotMatch", fault.Upstream, "blob_failed"},
@@ -99,16 +100,18 @@ func TestAnAnswerOtherThanAskedForIsNoBlob(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		status int
+		pin    string
 		header map[string]string
 		want   string
 	}{
-		"another entity tag":            {206, map[string]string{"ETag": `"other"`, "Content-Range": "bytes 2-4/9"}, "blob_changed"},
-		"the whole in place of a range": {200, map[string]string{"ETag": `"pin"`}, "blob_failed"},
-		"another range":                 {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 3-5/9"}, "blob_failed"},
-		"a shorter range":               {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-3/9"}, "blob_failed"},
-		"a range that is none":          {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 4-2/9"}, "blob_failed"},
-		"no range":                      {206, map[string]string{"ETag": `"pin"`}, "blob_failed"},
-		"a range beyond the end":        {206, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-4/3"}, "blob_failed"},
+		"another entity tag":            {206, `"pin"`, map[string]string{"ETag": `"other"`, "Content-Range": "bytes 2-4/9"}, "blob_changed"},
+		"the whole in place of a range": {200, `"pin"`, map[string]string{"ETag": `"pin"`}, "blob_failed"},
+		"another range":                 {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 3-5/9"}, "blob_failed"},
+		"a shorter range":               {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-3/9"}, "blob_failed"},
+		"a range that is none":          {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 4-2/9"}, "blob_failed"},
+		"no range":                      {206, `"pin"`, map[string]string{"ETag": `"pin"`}, "blob_failed"},
+		"a range beyond the end":        {206, `"pin"`, map[string]string{"ETag": `"pin"`, "Content-Range": "bytes 2-4/3"}, "blob_failed"},
+		"no entity tag":                 {206, "", map[string]string{"Content-Range": "bytes 2-4/9"}, "blob_failed"},
 	} {
 		b := scripted(t, func(w http.ResponseWriter, _ *http.Request) {
 			for name, value := range c.header {
@@ -117,11 +120,29 @@ func TestAnAnswerOtherThanAskedForIsNoBlob(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, "123")
 		})
-		_, err := b.Open(t.Context(), "key", 2, 3, `"pin"`)
+		_, err := b.Open(t.Context(), "key", 2, 3, c.pin)
 		if ours := (*fault.Error)(nil); !errors.As(err, &ours) || ours.Code != c.want {
 			t.Errorf("%s: %v, want %s", what, err, c.want)
 		}
 	}
+}
+
+// Each answer is of three bytes at most, whatever it says of itself.
+func TestAnAnswerThatEndsEarlyIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	data := []byte("0123456789")
+	b := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+		var from, to int
+		if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); err != nil {
+			t.Errorf("Range %q: %v", r.Header.Get("Range"), err)
+		}
+		w.Header().Set("ETag", `"pin"`)
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/10", from, to))
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(data[from:min(to+1, from+3)])
+	})
+	got, err := io.ReadAll(opened(t.Context(), t, b, len(data)))
+	wantWhole(t, got, data, err)
 }
 
 func TestACallIsMadeAgainWhileTheStoreIsBusy(t *testing.T) {
@@ -208,6 +229,30 @@ func write(t testing.TB, b *blob.Bucket, key string, data []byte) (blob.Attrs, e
 		return blob.Attrs{}, err
 	}
 	return w.Commit(t.Context())
+}
+
+func TestAStoreWithoutConditionsIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	store := stores.MinIO(t)
+	asked := (&recorder{}).over(t)
+	b := bucket(t, store, s3blob.Options{Gaps: s3blob.Gaps{Conditions: true}, PartSize: 5 << 20, Transport: asked})
+	for key, size := range map[string]int{"small": 10, "large": 6 << 20} {
+		data := noise(13, size)
+		if _, err := write(t, b, key, data); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		if _, err := write(t, b, key, data[1:]); !fault.Is(err, fault.Conflict, "blob_exists") {
+			t.Errorf("%s, written again: %v, want blob_exists", key, err)
+		}
+		if attrs, err := b.Stat(t.Context(), key); err != nil || attrs.Size != int64(size) {
+			t.Errorf("%s: %d bytes, %v, want the first %d", key, attrs.Size, err, size)
+		}
+	}
+	for _, req := range append(asked.requests(http.MethodPut), asked.requests(http.MethodPost)...) {
+		if got := req.Header.Get("If-None-Match"); got != "" {
+			t.Errorf("%s %s has If-None-Match %q, which the store may refuse", req.Method, req.URL.Path, got)
+		}
+	}
 }
 
 func TestAWriterThatFailsLeavesNoParts(t *testing.T) {

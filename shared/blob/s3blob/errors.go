@@ -22,6 +22,7 @@ var (
 	errShort    = errors.New("s3blob: the store ended its answer early")
 	errFolder   = errors.New("s3blob: a folder is in the way")
 	errIdle     = errors.New("s3blob: nobody read for a while")
+	errNoTag    = errors.New("s3blob: the answer has no entity tag")
 	errNotRange = errors.New("s3blob: the answer is not the range that was asked for")
 )
 
@@ -129,11 +130,15 @@ var byName = map[string]blob.Code{
 	"XMinioObjectExistsAsDirectory": blob.Refused,
 	"ObjectParentIsFile":            blob.Refused,
 	"ExistingObjectIsDirectory":     blob.Refused,
-	"SlowDown":                      blob.Busy,
-	"SlowDownRead":                  blob.Busy,
-	"SlowDownWrite":                 blob.Busy,
-	"ServiceUnavailable":            blob.Busy,
-	"XMinioServerNotInitialized":    blob.Busy,
+	// Amazon's, where another request for the same key was on its way.
+	"ConditionalRequestConflict": blob.Busy,
+	"OperationAborted":           blob.Busy,
+
+	"SlowDown":                   blob.Busy,
+	"SlowDownRead":               blob.Busy,
+	"SlowDownWrite":              blob.Busy,
+	"ServiceUnavailable":         blob.Busy,
+	"XMinioServerNotInitialized": blob.Busy,
 }
 
 // spent is the error of a call that cannot be made again, since its body has
@@ -151,7 +156,7 @@ func passing(err error) bool {
 	switch c := code(err); {
 	case c == blob.Busy:
 		return true
-	case c != blob.Unknown, errors.Is(err, errNotRange):
+	case c != blob.Unknown, errors.Is(err, errNotRange), errors.Is(err, errNoTag):
 		return false
 	}
 	status, _ := said(err)

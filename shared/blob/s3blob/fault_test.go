@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
@@ -215,8 +216,44 @@ func TestAReaderThatRestsGivesItsConnectionBack(t *testing.T) {
 	rest, err := io.ReadAll(r)
 	wantWhole(t, append(got, rest...), data, err)
 	ranges := asked.ranges()
-	if len(ranges) < 3 || ranges[0] != "bytes=0-33554431" || ranges[1] != "bytes=100000-362143" || ranges[2] != "bytes=362144-886431" {
+	if len(ranges) < 3 || ranges[0] != "bytes=0-33554431" || ranges[1] != "bytes=100000-231071" || ranges[2] != "bytes=231072-493215" {
 		t.Errorf("the ranges asked for are %q, want all, then a small piece, then larger ones", ranges)
+	}
+	for i, req := range asked.requests(http.MethodGet) {
+		if pin := req.Header.Get("If-Match"); (pin == "") != (i == 0) {
+			t.Errorf("request %d has If-Match %q, want one in all but the first", i, pin)
+		}
+	}
+}
+
+func TestReadAheadHoldsNoMoreBlocksThanConnections(t *testing.T) {
+	t.Parallel()
+	store := stores.Versitygw(t)
+	name := makeBucket(t, store)
+	const connections, block, blocks = 3, 100_000, 40
+	data := noise(14, block*blocks-1)
+	putObject(t, store, name, "key", data)
+	asked := (&recorder{}).over(t)
+	b := bucket(t, store, s3blob.Options{
+		Bucket: name, PathStyle: true, Transport: asked, ReadAhead: s3blob.ReadAhead{Connections: connections, Block: block},
+	})
+	r := opened(t.Context(), t, b, len(data))
+	var got []byte
+	for i := range blocks {
+		got = append(got, readSome(t, r, min(block, len(data)-len(got)))...)
+		if n := len(asked.ranges()); n > i+connections {
+			t.Fatalf("%d blocks were asked for when %d had been read, want %d at most", n, i+1, i+connections)
+		}
+	}
+	wantWhole(t, got, data, nil)
+	if n := len(asked.ranges()); n != blocks {
+		t.Errorf("%d blocks were asked for, want each of %d once", n, blocks)
+	}
+
+	r = opened(t.Context(), t, b, len(data))
+	readSome(t, r, 10)
+	if err := r.Close(); err != nil { // and goleak sees whether all is given back
+		t.Errorf("Close of a reader that was not read to its end: %v", err)
 	}
 }
 

@@ -55,14 +55,19 @@ func (d *Driver) create(ctx context.Context, key string, in *s3.CreateMultipartU
 	return id, err
 }
 
-// encrypt asks for the encryption of a new object.
-func (d *Driver) encrypt(header http.Header) {
+// newObject returns what a PUT of a new object is sent with.
+func (d *Driver) newObject() http.Header {
+	header := http.Header{}
+	if !d.options.Gaps.Conditions {
+		header.Set("If-None-Match", "*")
+	}
 	if e := d.options.Encryption; e.Algorithm != "" {
 		header.Set("X-Amz-Server-Side-Encryption", string(e.Algorithm))
 		if e.KeyID != "" {
 			header.Set("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", e.KeyID)
 		}
 	}
+	return header
 }
 
 // partQuery names a part.
@@ -154,7 +159,11 @@ func (d *Driver) ListParts(ctx context.Context, key, id string, after, limit int
 
 // CompleteMultipart implements blob.Multiparter.
 func (d *Driver) CompleteMultipart(ctx context.Context, key, id string, parts []blob.Part) (blob.Attrs, error) {
-	attrs, err := d.complete(ctx, key, id, parts)
+	err := d.vacant(ctx, key)
+	var attrs blob.Attrs
+	if err == nil {
+		attrs, err = d.complete(ctx, key, id, parts)
+	}
 	if code(err) != blob.Exists {
 		return attrs, err
 	}
@@ -169,8 +178,10 @@ func (d *Driver) CompleteMultipart(ctx context.Context, key, id string, parts []
 // complete makes one object of the parts.
 func (d *Driver) complete(ctx context.Context, key, id string, parts []blob.Part) (blob.Attrs, error) {
 	in := &s3.CompleteMultipartUploadInput{
-		Bucket: &d.options.Bucket, Key: d.object(key), UploadId: &id, IfNoneMatch: aws.String("*"),
-		MultipartUpload: &types.CompletedMultipartUpload{},
+		Bucket: &d.options.Bucket, Key: d.object(key), UploadId: &id, MultipartUpload: &types.CompletedMultipartUpload{},
+	}
+	if !d.options.Gaps.Conditions {
+		in.IfNoneMatch = aws.String("*")
 	}
 	var attrs blob.Attrs
 	for _, p := range parts {

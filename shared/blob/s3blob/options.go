@@ -101,9 +101,10 @@ type Gaps struct {
 	// control characters, and others that are no names of files.
 	PathKeys bool
 
-	// Conditions tells that the store ignores If-None-Match on writing. The
-	// driver then asks for the key just before it commits: of two writers that
-	// commit a key at the same moment both may be told that they did.
+	// Conditions tells that the store ignores or refuses If-None-Match on
+	// writing. The driver then asks for the key just before it commits: of two
+	// writers that commit a key at the same moment both may be told that they
+	// did. A presigned PUT replaces what is there.
 	Conditions bool
 }
 

@@ -60,13 +60,11 @@ func (d *Driver) PartDigests() bool { return d.options.PartDigests }
 // at Amazon's and MinIO's, but versitygw takes none in a presigned URL.
 func (d *Driver) presignedHeader(p blob.Presign) http.Header {
 	header := http.Header{}
+	if p.Upload == "" {
+		header = d.newObject()
+	}
 	if p.SHA256 != nil {
 		header.Set(checksumHeader, base64.StdEncoding.EncodeToString(p.SHA256))
 	}
-	if p.Upload != "" {
-		return header
-	}
-	header.Set("If-None-Match", "*")
-	d.encrypt(header)
 	return header
 }

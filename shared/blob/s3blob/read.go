@@ -16,8 +16,8 @@ import (
 // and beyond lastWindow all is asked for. Up to heldWindow bytes are taken to
 // be in the system's socket buffers, so that the store is done with them.
 const (
-	firstWindow = 256 << 10
-	heldWindow  = 1 << 20
+	firstWindow = 128 << 10
+	heldWindow  = 256 << 10
 	lastWindow  = 16 << 20
 )
 
@@ -153,8 +153,11 @@ func (r *reader) beyond(err error) error {
 // accept holds an answer against what was asked for.
 func (r *reader) accept(up *upstream, resp *http.Response, end int64) error {
 	tag := resp.Header.Get("ETag")
-	if r.pin != "" && tag != r.pin {
+	switch {
+	case r.pin != "" && tag != r.pin:
 		return errChanged
+	case tag == "":
+		return errNoTag // nothing would pin the rest
 	}
 	from, to, size := int64(0), resp.ContentLength-1, resp.ContentLength
 	if resp.StatusCode == http.StatusPartialContent {

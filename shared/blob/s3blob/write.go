@@ -30,12 +30,12 @@ const (
 // buffers keeps the memory of parts.
 type buffers struct{ pool sync.Pool }
 
-// take returns an empty buffer, which grows as it is appended to.
-func (b *buffers) take() []byte {
-	if spare, ok := b.pool.Get().(*[]byte); ok {
+// take returns an empty buffer with room for n bytes at least.
+func (b *buffers) take(n int) []byte {
+	if spare, ok := b.pool.Get().(*[]byte); ok && cap(*spare) >= n {
 		return (*spare)[:0]
 	}
-	return nil
+	return make([]byte, 0, n)
 }
 
 func (b *buffers) give(buffer []byte) {
@@ -73,7 +73,7 @@ func (d *Driver) Create(ctx context.Context, key string, size int64) (blob.Drive
 	if size >= 0 && size < limit {
 		w.filling = make([]byte, 0, size)
 	} else {
-		w.filling = d.buffers.take()
+		w.filling = d.buffers.take(0) // which grows: most blobs are small
 	}
 	return w, nil
 }
@@ -108,16 +108,16 @@ func (w *writer) flush() error {
 		}
 		w.upload = id
 	}
-	number, data := len(w.parts)+1, w.filling
+	ctx, number, data := w.ctx, len(w.parts)+1, w.filling
 	w.parts = append(w.parts, blob.Part{Number: number, Size: int64(len(data))})
-	w.filling = w.driver.buffers.take()
 	if number%1000 == 0 && w.limit < 1<<30 {
 		w.limit *= 2 // so that 10,000 parts are enough for what has no known size
 	}
+	w.filling = w.driver.buffers.take(w.limit)
 	done := make(chan error, 1)
 	w.sending = done
 	go func() {
-		tag, err := w.driver.put(w.ctx, w.key, w.upload, number, data)
+		tag, err := w.driver.put(ctx, w.key, w.upload, number, data)
 		w.parts[number-1].ETag = tag
 		w.driver.buffers.give(data)
 		done <- err
@@ -155,14 +155,9 @@ func (w *writer) Commit(ctx context.Context) (blob.Attrs, error) {
 }
 
 func (w *writer) commit(ctx context.Context) (blob.Attrs, error) {
-	if w.driver.options.Gaps.Conditions {
-		_, _, err := w.driver.head(ctx, w.key, "")
-		if err == nil {
-			return blob.Attrs{}, errExists
-		}
-		if code(err) != blob.NotFound {
-			return blob.Attrs{}, err
-		}
+	w.ctx = ctx
+	if err := w.driver.vacant(ctx, w.key); err != nil {
+		return blob.Attrs{}, err
 	}
 	if w.upload == "" {
 		return w.commitWhole(ctx)
@@ -182,10 +177,25 @@ func (w *writer) commit(ctx context.Context) (blob.Attrs, error) {
 	return attrs, nil
 }
 
+// vacant returns errExists for a taken key, where the store would not say so.
+func (d *Driver) vacant(ctx context.Context, key string) error {
+	if !d.options.Gaps.Conditions {
+		return nil
+	}
+	_, _, err := d.head(ctx, key, "")
+	switch {
+	case err == nil:
+		return errExists
+	case code(err) == blob.NotFound:
+		return nil
+	}
+	return err
+}
+
 // commitWhole sends the blob by one PUT.
 func (w *writer) commitWhole(ctx context.Context) (blob.Attrs, error) {
-	header := http.Header{"If-None-Match": {"*"}, markHeader: {w.mark}}
-	w.driver.encrypt(header)
+	header := w.driver.newObject()
+	header.Set(markHeader, w.mark)
 	resp, err := w.driver.upload(ctx, w.key, nil, header, w.filling)
 	if err != nil {
 		if code(err) == blob.Changed {

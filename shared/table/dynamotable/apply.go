@@ -36,7 +36,8 @@ func (d *driver) Apply(ctx context.Context, now time.Time, op table.Op) (table.I
 	return table.Item{}, err
 }
 
-// put does a Put. One without a test may be done twice and needs no wid.
+// put does a Put. One without a test asks for no protection from what others
+// write; it may be done twice and needs no wid.
 func (d *driver) put(ctx context.Context, now time.Time, op table.Op) (table.Item, error) {
 	after := table.Item{Key: op.Key, Attrs: op.Set, ExpiresAt: op.ExpiresAt}
 	in := &dynamodb.PutItemInput{TableName: &d.name, Item: encodeItem(after)}

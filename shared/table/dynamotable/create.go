@@ -21,8 +21,13 @@ type Settings struct {
 	Protected bool // deletion protection
 }
 
-// pollEvery is how often Create looks whether a table is ready.
-const pollEvery = 250 * time.Millisecond
+// pollEvery is how often Create looks whether a table is ready, and
+// visiblePolls how often one that was just made may still not be there:
+// DynamoDB tells of it a moment later.
+const (
+	pollEvery    = 250 * time.Millisecond
+	visiblePolls = 40
+)
 
 // Create makes the table called name where it is not there: on demand, with
 // the keys "pk" and "sk", TTL on "ttl" and a mark of the format. A table that
@@ -51,10 +56,13 @@ func (s *Store) Create(ctx context.Context, name string, want Settings) (changes
 // make makes the table and waits until it is ready.
 func (s *Store) make(ctx context.Context, name string, want Settings) (change string, err error) {
 	description, err := s.ready(ctx, name)
-	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+	if isMissing(err) {
 		change, err = s.makeNew(ctx, name, want)
-		if err == nil {
+		for polls := 0; err == nil && description == nil; polls++ {
 			description, err = s.ready(ctx, name)
+			if isMissing(err) && polls < visiblePolls {
+				err = wait(ctx)
+			}
 		}
 	}
 	if err != nil {
@@ -120,6 +128,11 @@ func (s *Store) ready(ctx context.Context, name string) (*types.TableDescription
 			return nil, err
 		}
 	}
+}
+
+func isMissing(err error) bool {
+	_, missing := errors.AsType[*types.ResourceNotFoundException](err)
+	return missing
 }
 
 func wait(ctx context.Context) error {

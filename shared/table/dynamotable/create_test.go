@@ -72,6 +72,18 @@ func TestCreateSwitchesRecoveryOn(t *testing.T) {
 	}
 }
 
+// TestCreateWaitsUntilTheTableIsThere plays what DynamoDB may answer for a
+// moment after a table was made.
+func TestCreateWaitsUntilTheTableIsThere(t *testing.T) {
+	w, store := layStore(t, stores.Dynoxide(t))
+	creating := answer(http.StatusOK, `{"Table":{"TableStatus":"CREATING"}}`)
+	w.next(nil, nil, answered(http.StatusBadRequest, "ResourceNotFoundException"), creating)
+	changes, err := store.Create(t.Context(), "records", dynamotable.Settings{})
+	if err != nil || len(changes) == 0 || changes[0] != "made" {
+		t.Errorf("got %q, %v, want it made", changes, err)
+	}
+}
+
 func TestSeveralMayCreateATableAtOnce(t *testing.T) {
 	store := open(t, stores.DynamoDBLocal(t))
 	errs := make(chan error)

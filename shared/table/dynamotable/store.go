@@ -13,9 +13,10 @@
 // The network may break after a write was sent. What was certainly not done is
 // left to table.Table to ask again. What may have been done is settled here,
 // under the token it was first sent with: transactions and conditional deletes
-// by DynamoDB's own idempotency tokens, other writes by their wid. Only where
-// that shows nothing, because somebody else has written since or the store
-// stays away, is the answer table.Unanswered.
+// by DynamoDB's own idempotency tokens, updates and conditional puts by their
+// wid. Only where that shows nothing, because somebody else has written since
+// or the store stays away, is the answer table.Unanswered. A put or a delete
+// without a test is simply sent again.
 package dynamotable
 
 import (
@@ -27,6 +28,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -50,12 +52,14 @@ const format = 1
 // formatKey is the key of the item that tells a table's format.
 func formatKey() table.Key { return table.Key{PK: "DYNAMOTABLE", SK: "FORMAT"} }
 
-// The bounds of the connections that a Store makes where its config brings no
-// HTTP client. DynamoDB closes an idle connection after a minute or so.
+// The bounds of a Store's connections. The SDK keeps ten idle ones, so that
+// more requests at once than that would make a new one each. DynamoDB closes an
+// idle connection after a minute or so; ours go before.
 const (
 	dialTimeout = 3 * time.Second
+	keepAlive   = 30 * time.Second
 	idleTimeout = 45 * time.Second
-	idlePerHost = 100
+	idlePerHost = 256
 )
 
 // Store is an account's DynamoDB in one region. It is safe for concurrent use.
@@ -65,25 +69,29 @@ type Store struct {
 }
 
 // Open returns the DynamoDB that config names by its Region, Credentials and,
-// where it is not Amazon's, BaseEndpoint. Where config has no HTTPClient the
-// Store makes its own. Nothing is asked of the store. The config's Retryer is
-// not used: table.Table asks again, and what may have been done is settled here.
+// where it is not Amazon's, BaseEndpoint. Nothing is asked of it. Where config
+// has no HTTPClient, or the SDK's, the Store makes its own, with the proxy and
+// certificates of the SDK's. The config's Retryer is not used: table.Table asks
+// again, and what may have been done is settled here.
 func Open(config aws.Config) *Store {
 	s := &Store{idle: func() {}}
 	if config.HTTPClient == nil {
-		transport := &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConnsPerHost: idlePerHost,
-			IdleConnTimeout:     idleTimeout,
-			ForceAttemptHTTP2:   true,
-		}
-		config.HTTPClient = &http.Client{Transport: transport}
-		s.idle = transport.CloseIdleConnections
+		config.HTTPClient = awshttp.NewBuildableClient()
+	}
+	if sdk, ok := config.HTTPClient.(*awshttp.BuildableClient); ok {
+		transport := tuned(sdk.GetTransport())
+		config.HTTPClient, s.idle = &http.Client{Transport: transport}, transport.CloseIdleConnections
 	}
 	s.client = dynamodb.NewFromConfig(config, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
 	return s
+}
+
+// tuned returns t with our bounds. t is the Store's own.
+func tuned(t *http.Transport) *http.Transport {
+	t.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+	t.TLSHandshakeTimeout = dialTimeout
+	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = 0, idlePerHost, idleTimeout
+	return t
 }
 
 // Table returns the driver of the table called name, which Create has made. It
@@ -129,7 +137,7 @@ func newer(name string, found int) error {
 
 func unopened(name string, err error) error {
 	message := "The DynamoDB table " + name + " cannot be opened."
-	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
+	if isMissing(err) {
 		message = "The DynamoDB table " + name + " is not there; `sluice admin init` makes it."
 	}
 	return fault.Wrap(err, fault.Internal, "table_unopened", message)

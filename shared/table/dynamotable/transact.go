@@ -48,11 +48,11 @@ func reshape(forms, ops []table.Op, err error, now time.Time) error {
 		}
 		afresh, holds := onAbsent(ops[i])
 		switch {
-		case ops[i].Action != table.Update, !holds && !expired(reason.Item, now):
+		case ops[i].Action != table.Update, !holds:
 			return refused(i)
 		case forms[i].Action == table.Put:
 			forms[i] = ops[i]
-		case expired(reason.Item, now) && holds:
+		case expired(reason.Item, now):
 			forms[i] = afresh
 		default:
 			return refused(i)
