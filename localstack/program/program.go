@@ -81,6 +81,15 @@ func DynamoDBLocal() Program {
 	}
 }
 
+// Toxiproxy stands between a client and a store and does to the connections what
+// a bad network does.
+func Toxiproxy() Program {
+	return Program{
+		Name: "toxiproxy-server", Health: "/version",
+		args: func(port, _ string) []string { return []string{"-host", Host, "-port", port} },
+	}
+}
+
 // FreePort returns a TCP port of Host that nobody listens on at the moment.
 func FreePort() (int, error) {
 	ln, err := net.Listen("tcp", net.JoinHostPort(Host, "0")) //nolint:noctx // it does not wait

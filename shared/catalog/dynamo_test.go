@@ -28,7 +28,7 @@ func TestAllTestsOnDynamoDB(t *testing.T) {
 		t.Skip("this is the child process")
 	}
 	d := stores.Dynoxide(t)
-	child := exec.Command(os.Args[0], "-test.timeout=5m")
+	child := exec.Command(os.Args[0], "-test.timeout=8m")
 	child.Env = append(os.Environ(), emulatorVariable+"="+strings.Join([]string{d.Endpoint, d.Region, d.AccessKey, d.SecretKey}, " "))
 	if out, err := child.CombinedOutput(); err != nil {
 		t.Errorf("%v; output:\n%s", err, out)

@@ -53,7 +53,7 @@ type writer struct {
 	mark    string // in the object's metadata
 	size    int64  // of what was written
 	limit   int    // of the part that fills
-	filling []byte
+	filling []byte // grows with what comes, not with what was announced
 
 	upload  string // "" until there is one
 	parts   []blob.Part
@@ -70,10 +70,8 @@ func (d *Driver) Create(ctx context.Context, key string, size int64) (blob.Drive
 		limit *= 2
 	}
 	w := &writer{driver: d, ctx: ctx, key: key, mark: rand.Text(), limit: int(limit)}
-	if size >= 0 && size < limit {
-		w.filling = make([]byte, 0, size)
-	} else {
-		w.filling = d.buffers.take(0) // which grows: most blobs are small
+	if size < 0 || size >= limit {
+		w.filling = d.buffers.take(0)
 	}
 	return w, nil
 }
