@@ -114,9 +114,9 @@ func fetchAll(addr string, request []byte, clients int, size, total int64) (floa
 }
 
 // hammer sends the same request over so many kept connections for a while and
-// returns answers per second. Answers to one request are all as long as the
+// returns answers per second, all of which must have that status. Answers to one request are all as long as the
 // first, so that the client need not parse them.
-func hammer(addr string, request []byte, connections int, d time.Duration) (float64, error) {
+func hammer(addr string, request []byte, status, connections int, d time.Duration) (float64, error) {
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
@@ -126,7 +126,7 @@ func hammer(addr string, request []byte, connections int, d time.Duration) (floa
 	until := time.Now().Add(d)
 	for range connections {
 		wg.Go(func() {
-			n, err := hammerOne(addr, request, until)
+			n, err := hammerOne(addr, request, status, until)
 			mu.Lock()
 			defer mu.Unlock()
 			total += n
@@ -137,17 +137,18 @@ func hammer(addr string, request []byte, connections int, d time.Duration) (floa
 	return float64(total) / d.Seconds(), all
 }
 
-func hammerOne(addr string, request []byte, until time.Time) (int, error) {
+func hammerOne(addr string, request []byte, status int, until time.Time) (int, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	size, err := answerSize(conn, request)
+	size, err := answerSize(conn, request, status)
 	if err != nil {
 		return 0, err
 	}
 	buf := make([]byte, size)
+	want := fmt.Sprintf("HTTP/1.1 %d", status)
 	n := 0
 	for ; time.Now().Before(until); n++ {
 		if _, err := conn.Write(request); err != nil {
@@ -156,15 +157,15 @@ func hammerOne(addr string, request []byte, until time.Time) (int, error) {
 		if _, err := io.ReadFull(conn, buf); err != nil {
 			return n, err
 		}
-		if string(buf[:12]) != "HTTP/1.1 200" {
-			return n, fmt.Errorf("answered %q", buf[:12])
+		if got := string(buf[:len(want)]); got != want {
+			return n, fmt.Errorf("answered %q", got)
 		}
 	}
 	return n, nil
 }
 
 // answerSize returns how many bytes an answer has, header included.
-func answerSize(conn net.Conn, request []byte) (int, error) {
+func answerSize(conn net.Conn, request []byte, status int) (int, error) {
 	if _, err := conn.Write(request); err != nil {
 		return 0, err
 	}
@@ -174,7 +175,7 @@ func answerSize(conn net.Conn, request []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != status {
 		return 0, errors.New(resp.Status)
 	}
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {

@@ -2,7 +2,8 @@
 // and prints medians of the ratios. Load comes from this machine, over
 // loopback, and stops by itself.
 //
-// It needs nginx (tools/install-bench-tools) and bin/sluice (make build).
+// It needs nginx (tools/install-bench-tools), MinIO (tools/install-test-tools)
+// and bin/sluice (make build).
 package main
 
 import (
@@ -34,7 +35,7 @@ func main() {
 	flag.Int64Var(&s.large, "large", 1<<30, "bytes of the large file")
 	flag.IntVar(&s.readers, "readers", 1000, "slow downloads at once")
 	flag.StringVar(&s.binary, "sluice", "bin/sluice", "the binary to measure")
-	flag.StringVar(&s.only, "only", "", "large, small, slow or ranges: measure only that")
+	flag.StringVar(&s.only, "only", "", "large, small, redirect, slow or ranges: measure only that")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -68,7 +69,7 @@ func run(ctx context.Context, s settings) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, settings, string) ([]row, error)
-	}{{"large", benchLarge}, {"small", benchSmall}, {"slow", benchSlow}, {"ranges", benchRanges}} {
+	}{{"large", benchLarge}, {"small", benchSmall}, {"redirect", benchRedirect}, {"slow", benchSlow}, {"ranges", benchRanges}} {
 		if s.only != "" && s.only != part.name {
 			continue
 		}

@@ -77,10 +77,10 @@ func (p *process) rss() (int64, error) {
 	return 0, errors.New("no Rss in smaps_rollup")
 }
 
-// startSluice starts a server with its data under dir.
-func startSluice(ctx context.Context, s settings, dir string) (*process, error) {
+// startSluice starts a server with its data under dir, and more settings.
+func startSluice(ctx context.Context, s settings, dir string, more ...string) (*process, error) {
 	cmd := exec.CommandContext(ctx, s.binary, "serve", "--addr", "127.0.0.1:0", "--data", filepath.Join(dir, "sluice"))
-	cmd.Env = append(os.Environ(), "SLUICE_ADMIN_PASSWORD="+password)
+	cmd.Env = append(append(os.Environ(), "SLUICE_ADMIN_PASSWORD="+password), more...)
 	log, err := os.Create(filepath.Join(dir, "sluice.log"))
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func benchSlow(ctx context.Context, s settings, dir string) ([]row, error) {
 	}
 	small := request(sluice.addr, "/file/admin/small.bin", token)
 	// Warm: what the server needs anyway is not the readers' cost.
-	if _, err := hammer(sluice.addr, small, 8, time.Second); err != nil {
+	if _, err := hammer(sluice.addr, small, http.StatusOK, 8, time.Second); err != nil {
 		return nil, err
 	}
 	settle()

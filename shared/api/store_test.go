@@ -41,7 +41,7 @@ type signed struct {
 func (s signed) Presigner() blob.Presigner { return s.signer }
 
 // signer returns what makes URLs for our bucket in a store.
-func signer(t *testing.T, endpoint, region, key, secret string, clock func() time.Time) blob.Presigner {
+func signer(t testing.TB, endpoint, region, key, secret string, clock func() time.Time) blob.Presigner {
 	t.Helper()
 	d, err := s3blob.New(aws.Config{
 		Region: region, Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""), BaseEndpoint: &endpoint,

@@ -197,3 +197,22 @@ func TestWherePartsGo(t *testing.T) {
 		}
 	}
 }
+
+// A store that keeps the digests of all parts takes none without: one of which
+// nobody said its digest comes to us, who compute it.
+func TestAPartWithoutADigestComesToUs(t *testing.T) {
+	s := openStore(t, partsToTheStore, func(c *config.Config) { c.Blob.RawQuery += "&part_digests=true" })
+	p := s.begin(s.admin, "a", map[string]any{"size": partSize + 7})
+	first, last := make([]byte, partSize), []byte("content")
+	if status := s.send(p.issue(1, hexSum(first)), first); status != http.StatusOK {
+		t.Errorf("the store answers %d to a part with its digest, want 200", status)
+	}
+	to := p.issue(2, "")
+	if !strings.HasPrefix(to.URL, s.URL+"/") {
+		t.Errorf("a part without a digest goes to the store, want to us")
+	}
+	s.Anonymous().Do(http.MethodPut, strings.TrimPrefix(to.URL, s.URL), bytes.NewReader(last)).Want(t, http.StatusOK)
+	if file := p.complete().Want(t, http.StatusOK); file.Field(t, "sha256") != hexSum(append(first, last...)) {
+		t.Errorf("the file is %s, want both parts", file)
+	}
+}

@@ -33,7 +33,14 @@ func (d *Driver) Presign(ctx context.Context, p blob.Presign) (blob.Presigned, e
 	if lifetime <= 0 {
 		return blob.Presigned{}, errNoLifetime
 	}
-	query := d.presignedQuery(p)
+	if p.Method != http.MethodPut {
+		signed := d.queries.sign(d.public, *d.object(p.Key), d.region, credentials, p, lifetime, now)
+		return blob.Presigned{Method: p.Method, URL: config.NewSecret(signed), Expires: now.Add(lifetime)}, nil
+	}
+	query := url.Values{}
+	if p.Upload != "" {
+		query = partQuery(p.Upload, p.Part)
+	}
 	query.Set("X-Amz-Expires", digits(int64(lifetime/time.Second)))
 	header := d.presignedHeader(p)
 	u := d.at(d.public, p.Key, query)
@@ -48,29 +55,11 @@ func (d *Driver) Presign(ctx context.Context, p blob.Presign) (blob.Presigned, e
 // PartDigests implements blob.Presigner.
 func (d *Driver) PartDigests() bool { return d.options.PartDigests }
 
-// presignedQuery returns what the URL says of the request.
-func (d *Driver) presignedQuery(p blob.Presign) url.Values {
-	query := url.Values{}
-	if p.Upload != "" {
-		query = partQuery(p.Upload, p.Part)
-	}
-	if p.ContentType != "" {
-		query.Set("response-content-type", p.ContentType)
-	}
-	if p.ContentDisposition != "" {
-		query.Set("response-content-disposition", p.ContentDisposition)
-	}
-	return query
-}
-
-// presignedHeader returns what a request must be sent with. The body is held to
+// presignedHeader returns what a PUT must be sent with. The body is held to
 // its digest by a checksum: the digest that a signature may hold does the same
 // at Amazon's and MinIO's, but versitygw takes none in a presigned URL.
 func (d *Driver) presignedHeader(p blob.Presign) http.Header {
 	header := http.Header{}
-	if p.Method != http.MethodPut {
-		return header
-	}
 	if p.Upload == "" {
 		header = d.newObject()
 	}

@@ -66,6 +66,7 @@ type Driver struct {
 	base        *url.URL // of the bucket, as we reach it
 	public      *url.URL // of the bucket, as the world does
 	signer      *v4.Signer
+	queries     querySigner
 	transport   http.RoundTripper
 	control     *s3.Client
 	buffers     buffers
