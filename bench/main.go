@@ -35,14 +35,18 @@ func main() {
 	flag.Int64Var(&s.large, "large", 1<<30, "bytes of the large file")
 	flag.IntVar(&s.readers, "readers", 1000, "slow downloads at once")
 	flag.StringVar(&s.binary, "sluice", "bin/sluice", "the binary to measure")
-	flag.StringVar(&s.only, "only", "", "large, small, redirect, slow or ranges: measure only that")
+	flag.StringVar(&s.only, "only", "", "large, small, redirect, slow, ranges, stream, proxied or slowstream: measure only that")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	measure := run
-	if flag.Arg(0) == ginPeer {
-		stop() // a peer ends by its signal
+	switch flag.Arg(0) { // a peer ends by its signal
+	case ginPeer:
+		stop()
 		measure = func(context.Context, settings) error { return serveGin() }
+	case stubPeer:
+		stop()
+		measure = func(context.Context, settings) error { return serveStub() }
 	}
 	if err := measure(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -69,7 +73,7 @@ func run(ctx context.Context, s settings) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, settings, string) ([]row, error)
-	}{{"large", benchLarge}, {"small", benchSmall}, {"redirect", benchRedirect}, {"slow", benchSlow}, {"ranges", benchRanges}} {
+	}{{"large", benchLarge}, {"small", benchSmall}, {"redirect", benchRedirect}, {"slow", benchSlow}, {"ranges", benchRanges}, {"stream", benchStream}, {"proxied", benchProxied}, {"slowstream", benchSlowStream}} {
 		if s.only != "" && s.only != part.name {
 			continue
 		}

@@ -114,8 +114,16 @@ func findNginx() (string, error) {
 }
 
 // startNginx serves dir/www as a static file server would be set up for large
-// files: sendfile, no access log to wait for, as many workers as processors.
+// files: sendfile.
 func startNginx(ctx context.Context, dir string) (*process, error) {
+	return startNginxAs(ctx, dir, func(addr string) string {
+		return fmt.Sprintf("sendfile on; tcp_nopush on; server { listen %s; root %s/www; default_type application/octet-stream; }", addr, dir)
+	})
+}
+
+// startNginxAs starts nginx with settings that depend on its address: no access
+// log to wait for, as many workers as processors.
+func startNginxAs(ctx context.Context, dir string, settings func(addr string) string) (*process, error) {
 	binary, err := findNginx()
 	if err != nil {
 		return nil, err
@@ -128,11 +136,11 @@ func startNginx(ctx context.Context, dir string) (*process, error) {
 user %[3]s;
 events { worker_connections 4096; }
 http {
-  sendfile on; tcp_nopush on; keepalive_requests 1000000;
+  keepalive_requests 1000000;
   access_log %[1]s/nginx-access.log combined buffer=64k;
   client_body_temp_path %[1]s/t1; proxy_temp_path %[1]s/t2; fastcgi_temp_path %[1]s/t3; uwsgi_temp_path %[1]s/t4; scgi_temp_path %[1]s/t5;
-  server { listen %[2]s; root %[1]s/www; default_type application/octet-stream; }
-}`, dir, addr, userName())
+  %[2]s
+}`, dir, settings(addr), userName())
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		return nil, err

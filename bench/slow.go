@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,41 +26,46 @@ func benchSlow(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer sluice.stop()
+	rss, p99, err := measureSlow(s, sluice)
+	return []row{
+		atMost(fmt.Sprintf("%d slow downloads: RSS of each", s.readers), rss, 40, "KiB"),
+		atMost(fmt.Sprintf("%d slow downloads: p99 of a new small request meanwhile", s.readers), float64(p99.Microseconds())/1000, 50, "ms"),
+	}, err
+}
+
+// measureSlow returns the server's RSS of each slow download in KiB, and what a
+// new small request waits meanwhile.
+func measureSlow(s settings, sluice *process) (rss float64, p99 time.Duration, err error) {
 	token, err := sluice.login()
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	if err := sluice.upload(token, "/file/admin/slow.bin", strings.NewReader(strings.Repeat("y", slowSize)), slowSize); err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	if err := sluice.upload(token, "/file/admin/small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize); err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	small := request(sluice.addr, "/file/admin/small.bin", token)
 	// Warm: what the server needs anyway is not the readers' cost.
 	if _, err := hammer(sluice.addr, small, http.StatusOK, 8, time.Second); err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	settle()
 	before, err := sluice.rss()
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	readers, err := openReaders(sluice.addr, request(sluice.addr, "/file/admin/slow.bin", token), s.readers)
 	defer closeReaders(readers)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	waits, peak, err := observeSlow(sluice, readers, small)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	slices.Sort(waits)
-	p99 := waits[len(waits)*99/100]
-	return []row{
-		atMost(fmt.Sprintf("%d slow downloads: RSS of each", s.readers), float64(peak-before)/float64(s.readers)/1024, 40, "KiB"),
-		atMost(fmt.Sprintf("%d slow downloads: p99 of a new small request meanwhile", s.readers), float64(p99.Microseconds())/1000, 50, "ms"),
-	}, nil
+	return float64(peak-before) / float64(s.readers) / 1024, percentile(waits), nil
 }
 
 func openReaders(addr string, request []byte, n int) ([]net.Conn, error) {

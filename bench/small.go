@@ -13,8 +13,12 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// ginPeer is the argument with which this program is the bare Gin server.
-const ginPeer = "gin-peer"
+// The arguments with which this program is a peer: the bare Gin server, and the
+// store that costs next to nothing.
+const (
+	ginPeer  = "gin-peer"
+	stubPeer = "stub-peer"
+)
 
 const (
 	smallSize        = 4 << 10
@@ -25,7 +29,7 @@ const (
 // benchSmall compares small files, each asked for with a token, with a bare
 // Gin route that answers a little JSON.
 func benchSmall(ctx context.Context, s settings, dir string) ([]row, error) {
-	bare, err := startGin(ctx)
+	bare, err := startSelf(ctx, ginPeer)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +76,8 @@ func (s settings) compareRates(first, second peer, status int) (ratio, rate floa
 	return median(ratios), median(absolute), nil
 }
 
-func startGin(ctx context.Context) (*process, error) {
+// startSelf starts this program as a peer.
+func startSelf(ctx context.Context, as string) (*process, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -81,7 +86,7 @@ func startGin(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, ginPeer)
+	cmd := exec.CommandContext(ctx, self, as)
 	cmd.Env = append(os.Environ(), "BENCH_ADDR="+addr)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -95,9 +100,14 @@ func serveGin() error {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.GET("/", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	return serveAt(engine)
+}
+
+// serveAt serves a peer at the address that it is told.
+func serveAt(handler http.Handler) error {
 	ln, err := net.Listen("tcp", os.Getenv("BENCH_ADDR"))
 	if err != nil {
 		return err
 	}
-	return http.Serve(ln, engine) //nolint:gosec // a peer to measure against
+	return http.Serve(ln, handler) //nolint:gosec // a peer to measure against
 }

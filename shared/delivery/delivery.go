@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"sluice/shared/blob"
@@ -23,6 +24,8 @@ type Service struct {
 	Policy Policy
 	Clock  func() time.Time
 	Stall  time.Duration // a client that takes no byte for so long is dropped
+
+	small, large sync.Pool // of *[]byte: buffers of smallPiece and of waitingPiece
 }
 
 // Options are what a request may ask of a delivery.

@@ -37,7 +37,7 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, options 
 		options.count(sent)
 		return sent, err
 	}
-	o := &sender{connection: conn, socket: direct, watch: newWatch(r.Context(), conn, s.Stall, options.Allowed), count: options.count}
+	o := &sender{connection: conn, service: s, socket: direct, watch: newWatch(r.Context(), conn, s.Stall, options.Allowed), count: options.count}
 	defer o.watch.end()
 	err := o.flush()
 	if err == nil {
@@ -94,10 +94,12 @@ func (c connection) gather(to *socket.Socket, b *body) (int64, error) {
 type sender struct {
 	connection
 
-	socket *socket.Socket // the connection's, where nothing is between; else nil
-	watch  *watch
-	sent   int64 // bytes of the file
-	count  func(int64)
+	service *Service
+	socket  *socket.Socket // the connection's, where nothing is between; else nil
+	watch   *watch
+	sent    int64 // bytes of the file
+	fast    int64 // bytes since a write last waited for the client
+	count   func(int64)
 }
 
 func (o *sender) sendParts(b *body) error {
@@ -163,9 +165,47 @@ func (o *sender) await() error {
 // waiting, and the client is waited for without a buffer.
 func (o *sender) sendPiece(part *blob.Reader, length int64) (int64, error) {
 	if o.socket == nil || !part.IsFile() {
-		return part.CopyN(o.ResponseWriter, min(length, waitingPiece))
+		return o.copyPiece(part, length)
 	}
 	return o.socket.Try(func() (int64, error) {
 		return part.CopyN(o.ResponseWriter, min(length, kernelPiece))
 	})
+}
+
+// Of a client that has taken so many bytes without letting a write wait for so
+// long the pieces become large. Before that they are small, since a piece is
+// held for as long as the client takes for it.
+const (
+	smallPiece = 32 << 10
+	fastBytes  = 16 << 20 // more than what sockets hold
+	fastWrite  = 100 * time.Millisecond
+)
+
+// copyPiece sends what one read brings, through a buffer that is used again:
+// net/http would take a new one for each piece.
+func (o *sender) copyPiece(part *blob.Reader, length int64) (int64, error) {
+	buffers, size := &o.service.small, int64(smallPiece)
+	if o.fast >= fastBytes {
+		buffers, size = &o.service.large, waitingPiece
+	}
+	buffer, ok := buffers.Get().(*[]byte)
+	if !ok {
+		made := make([]byte, size)
+		buffer = &made
+	}
+	defer buffers.Put(buffer)
+	n, err := part.Read((*buffer)[:min(length, size)])
+	if n == 0 {
+		return 0, err
+	}
+	began := time.Now()
+	sent, failed := o.Write((*buffer)[:n])
+	o.fast += int64(sent)
+	if time.Since(began) > fastWrite {
+		o.fast = 0
+	}
+	if failed != nil {
+		err = failed
+	}
+	return int64(sent), err
 }
