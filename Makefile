@@ -40,7 +40,7 @@ stores-down: ## Stop what `make stores` started; the data stays
 
 .PHONY: test
 test: test-tools ## Install what the tests need and run them, with the race detector
-	tools/run-tests -timeout 10m
+	tools/run-tests -timeout 14m
 
 .PHONY: build
 build: ## Build bin/sluice

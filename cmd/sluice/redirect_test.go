@@ -155,6 +155,22 @@ func TestAria2cFetchesPartsFromTheStore(t *testing.T) {
 	}
 }
 
+// These two would show their token to the store, which would refuse them.
+func TestWgetAndAria2cWithATokenAreNotSentToTheStore(t *testing.T) {
+	s := startDirect(t)
+	for tool, args := range map[string][]string{
+		"wget":   {"-q", "-O", "large.bin"},
+		"aria2c": {"-q", "--no-conf", "-x4", "-s4", "-k1M", "--file-allocation=none", "-o", "large.bin"},
+	} {
+		t.Run(tool, func(t *testing.T) {
+			needTool(t, tool)
+			dir := t.TempDir()
+			run(t, dir, tool, append(args, "--header="+s.header, s.url)...)
+			s.wantLarge(filepath.Join(dir, "large.bin"))
+		})
+	}
+}
+
 // Parts of an upload go to the store by the URLs that it is asked for.
 func TestCurlSendsPartsToTheStore(t *testing.T) {
 	s := startDirect(t)

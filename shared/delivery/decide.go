@@ -93,9 +93,19 @@ func (q question) obstacle() string {
 		return "sandbox"
 	case q.life < minLife:
 		return "expiry"
+	case q.clingsToToken():
+		return "client"
 	default:
 		return ""
 	}
+}
+
+// clingsToToken reports whether the client would show its token to the store
+// too, which refuses a request with two credentials. Wget (to 1.25) and aria2
+// (to 1.37) send what they were given by --header to whoever they are led to.
+func (q question) clingsToToken() bool {
+	agent := q.header.Get("User-Agent")
+	return q.header.Get("Authorization") != "" && (strings.HasPrefix(agent, "Wget/") || strings.HasPrefix(agent, "aria2/"))
 }
 
 // sameRange reports whether the store would send the bytes that we would. It

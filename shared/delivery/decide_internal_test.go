@@ -67,6 +67,11 @@ func TestOnlyWhatMeansTheSameAtTheStoreIsRedirected(t *testing.T) {
 		{"", func(q *question) { q.sandboxed = true }, "stream; reason=sandbox"},
 		{"", func(q *question) { q.life = minLife - 1 }, "stream; reason=expiry"},
 		{"", func(q *question) { q.life = minLife }, "redirect; reason=policy"},
+		{"Authorization: Bearer x", nil, "redirect; reason=policy"},
+		{"User-Agent: aria2/1.37.0", nil, "redirect; reason=policy"},
+		{"Authorization: Bearer x | User-Agent: curl/8.14.1", nil, "redirect; reason=policy"},
+		{"Authorization: Bearer x | User-Agent: aria2/1.37.0", nil, "stream; reason=client"},
+		{"Authorization: Bearer x | User-Agent: Wget/1.25.0", nil, "stream; reason=client"},
 
 		{"Range: bytes=0-99", nil, "redirect; reason=policy"},
 		{"Range: bytes=100-", nil, "redirect; reason=policy"},
