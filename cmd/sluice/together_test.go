@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"sluice/localstack/stores"
 )
@@ -88,45 +86,6 @@ func wantUsed(p *process, token string, bytes, files int) {
 	if profile.Used.Bytes != bytes || profile.Used.Files != files {
 		p.t.Errorf("%+v is counted, want %d bytes in %d files", profile.Used, bytes, files)
 	}
-}
-
-// A server that is killed while it completes an upload at the store has
-// completed it, or another one can.
-func TestKillWhileAnUploadIsCompletedAtTheStore(t *testing.T) {
-	d := newDeployment(t)
-	p := d.start()
-	used, done := 0, rounds(4, 50)
-	for round := range done {
-		token, path := p.Login(d.password), fmt.Sprint("file-", round)
-		id, content := begin(p, token, path)
-		answered := make(chan struct{})
-		go func() {
-			defer close(answered)
-			r, err := http.NewRequest(http.MethodPost, p.URL+"/api/uploads/"+id+"/complete", http.NoBody)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			r.Header.Set("Authorization", "Bearer "+token)
-			if response, err := client.Do(r); err == nil {
-				_ = response.Body.Close()
-			}
-		}()
-		<-time.After(rand.N(60 * time.Millisecond)) // a random moment of the completion
-		p.Kill()
-		<-answered
-		p = d.start()
-		first := complete(p, token, id)
-		if again := complete(p, token, id); first == "" || again != first {
-			t.Errorf("round %d: completed as version %q, and again as %q; want one", round, first, again)
-		}
-		if got := p.Get(token, path); got != string(content) {
-			t.Errorf("round %d: %d other bytes are there, want %d", round, len(got), len(content))
-		}
-		used += len(content)
-		wantUsed(p, token, used, round+1)
-	}
-	p.Stop()
 }
 
 // Several servers on one table and one bucket agree: of those who create a path
