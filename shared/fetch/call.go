@@ -31,14 +31,19 @@ type call struct {
 	began  time.Time
 	answer answer
 	kept   int64
+
+	glanced time.Time // when the source was last told of it
 }
+
+// glanceEvery is how often a source is told how fast an answer comes.
+const glanceEvery = 200 * time.Millisecond
 
 // newCall prepares a request to a source that is given up where it makes no
 // progress.
 func (t *Transfer) newCall(ctx context.Context, src *source) *call {
 	c := &call{source: src, began: time.Now(), limit: t.client.options.Stall}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	c.reset = c.began
+	c.reset, c.glanced = c.began, c.began
 	c.stall = time.AfterFunc(c.limit, func() { c.cancel(errStalled) })
 	return c
 }
@@ -52,6 +57,10 @@ func (c *call) moved(n int, now time.Time) {
 	if now.Sub(c.reset) > c.limit/16 {
 		c.stall.Reset(c.limit)
 		c.reset = now
+	}
+	if now.Sub(c.glanced) > glanceEvery {
+		c.source.glanced(c.kept, now.Sub(c.began))
+		c.glanced = now
 	}
 }
 

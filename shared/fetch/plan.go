@@ -149,7 +149,7 @@ func (p *plan) steal(src *source, now time.Time) *claim {
 	if slowest == nil || longest < patientFor {
 		return nil
 	}
-	s := slowest.split(now)
+	s := slowest.split(now, src.speed())
 	if s.length() <= 0 {
 		return nil
 	}
@@ -171,12 +171,13 @@ func (c *claim) eta(now time.Time) time.Duration {
 	return time.Duration(min(seconds, math.MaxInt32) * float64(time.Second))
 }
 
-// split shortens a claim and returns what it lost.
-func (c *claim) split(now time.Time) span {
+// split shortens a claim and returns what it lost to a connection that promises
+// so many bytes a second.
+func (c *claim) split(now time.Time, promise float64) span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lost := span{c.pos + (c.end-c.pos)/2, c.end}
-	if now.Sub(c.moved) >= stuckAfter {
+	if c.hopeless(now, promise) {
 		lost.Start = c.pos
 		c.stop()
 	} else if lost.length() < leastSteal {
@@ -184,6 +185,16 @@ func (c *claim) split(now time.Time) span {
 	}
 	c.end = lost.Start
 	return lost
+}
+
+// hopeless reports a connection that stands still, or is far slower than others
+// are. c.mu is held.
+func (c *claim) hopeless(now time.Time, promise float64) bool {
+	if now.Sub(c.moved) >= stuckAfter {
+		return true
+	}
+	took := now.Sub(c.began)
+	return took >= stuckAfter && float64(c.pos-c.start)/took.Seconds() < promise/4
 }
 
 // release ends a claim: what it fetched is done, and the rest is for others.

@@ -49,6 +49,7 @@ type source struct {
 	dead     error // why it is of no use any more
 	strikes  int
 	rate     float64 // bytes a second of one connection, smoothed; 0: not measured
+	sure     bool    // it was measured to the end of a span, not in passing
 	open     int     // connections
 	bytes    int64   // kept of it
 }
@@ -147,7 +148,8 @@ func (s *source) entered(n int) {
 	s.open += n
 }
 
-// measured adds what a connection did to what is known of its source.
+// measured adds what a connection did, to the end of its span, to what is known
+// of its source.
 func (s *source) measured(bytes int64, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,11 +159,28 @@ func (s *source) measured(bytes int64, took time.Duration) {
 	}
 	const weight = 0.3
 	rate := float64(bytes) / took.Seconds()
-	if s.rate == 0 {
-		s.rate = rate
+	if !s.sure {
+		s.rate, s.sure = rate, true
 		return
 	}
 	s.rate += weight * (rate - s.rate)
+}
+
+// glanced is what there is to go by until a span has ended.
+func (s *source) glanced(bytes int64, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sure && took > 0 {
+		s.rate = float64(bytes) / took.Seconds()
+	}
+}
+
+// speed is what one connection to the source does, in bytes a second; 0:
+// unknown.
+func (s *source) speed() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rate
 }
 
 // worth is what one more connection to the source promises: the speed of one,
@@ -170,10 +189,11 @@ func (s *source) worth() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rate == 0 {
+		const untried = 1e18
 		if s.open > 0 {
-			return 0
+			return 1 / float64(s.open+1)
 		}
-		return 1e18 - float64(s.given.Priority)
+		return untried - float64(s.given.Priority)
 	}
 	return s.rate / float64(s.open+1)
 }

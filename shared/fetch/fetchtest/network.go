@@ -27,7 +27,17 @@ func NewNetwork() *Network { return &Network{servers: map[string]*listener{}} }
 func (n *Network) Serve(t testing.TB, address string, h http.Handler) {
 	t.Helper()
 	ln := &listener{address: address, connections: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	server := &http.Server{
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			serving.Add(1)
+			defer serving.Done()
+			h.ServeHTTP(w, r)
+		}),
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
 	n.mu.Lock()
 	n.servers[address] = ln
 	n.mu.Unlock()
@@ -37,8 +47,10 @@ func (n *Network) Serve(t testing.TB, address string, h http.Handler) {
 		_ = server.Serve(ln) // it ends by Close
 	}()
 	t.Cleanup(func() {
+		cancel()
 		_ = server.Close()
 		<-done
+		serving.Wait()
 	})
 }
 
