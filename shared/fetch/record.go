@@ -15,10 +15,12 @@ import (
 // record is what is kept beside an unfinished file, under its name with
 // ".part.state": all that a later run needs to go on. It is a line
 //
-//	sluice-fetch 1 <SHA-256 of what follows, in hexadecimal>
+//	sluice-fetch 1 <SHA-256 of the rest of the line, in hexadecimal> <JSON>
 //
-// and a JSON object with the members below. It holds no URL, since URLs can be
-// secrets. It is replaced as a whole: written beside, synced, renamed.
+// with a JSON object of the members below. It holds no URL, since URLs can be
+// secrets. The last line that is whole counts: new ones are added without a
+// sync, and a crash may cut or spoil them. Now and then the file is replaced as
+// a whole by one line: written beside, synced, renamed.
 //
 // Bytes count as there by one of two rules. A process that dies takes nothing
 // with it that it has written, so while the system that wrote them has not been
@@ -46,16 +48,33 @@ var errNoRecord = errors.New("not a record of a download")
 func (r record) encode() ([]byte, error) {
 	body, err := json.Marshal(r)
 	sum := sha256.Sum256(body)
-	return fmt.Appendf(nil, "%s%s\n%s", recordHeader, hex.EncodeToString(sum[:]), body), err
+	return fmt.Appendf(nil, "%s%s %s\n", recordHeader, hex.EncodeToString(sum[:]), body), err
+}
+
+// decodeRecords returns the last record that is whole.
+func decodeRecords(text []byte) (record, error) {
+	for len(text) > 0 {
+		line := text[bytes.LastIndexByte(bytes.TrimSuffix(text, []byte("\n")), '\n')+1:]
+		if r, err := decodeRecord(line); err == nil {
+			return r, nil
+		}
+		text = text[:len(text)-len(line)]
+	}
+	return record{}, errNoRecord
 }
 
 func decodeRecord(text []byte) (record, error) {
 	var r record
-	head, body, _ := bytes.Cut(text, []byte("\n"))
-	sum := sha256.Sum256(body)
-	if string(head) != recordHeader+hex.EncodeToString(sum[:]) {
+	const head = len(recordHeader) + 2*sha256.Size + 1
+	body, whole := bytes.CutSuffix(text, []byte("\n"))
+	if !whole || len(body) < head {
 		return r, errNoRecord
 	}
+	sum := sha256.Sum256(body[head:])
+	if string(body[:head]) != recordHeader+hex.EncodeToString(sum[:])+" " {
+		return r, errNoRecord
+	}
+	body = body[head:]
 	if err := json.Unmarshal(body, &r); err != nil {
 		return r, errNoRecord
 	}
@@ -108,28 +127,42 @@ func loadRecord(dir *os.Root, name string) (r record, found bool, err error) {
 	if err != nil {
 		return r, false, err
 	}
-	r, err = decodeRecord(text)
+	r, err = decodeRecords(text)
 	return r, err == nil, nil
 }
 
-// save replaces the record.
-func (r record) save(dir *os.Root, name string) error {
+// write puts this record on the disk beside the others, in a file that is to
+// take their place. It is returned, so that more can be added.
+func (r record) write(dir *os.Root, name string) (*os.File, error) {
 	text, err := r.encode()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	beside := name + ".new"
-	if err := dir.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	beside := newOf(name)
+	if err := removeIfThere(dir, beside); err != nil {
+		return nil, err
 	}
-	file, err := dir.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := dir.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Sync(), file.Close())
+	if _, err = file.Write(text); err == nil {
+		err = file.Sync()
+	}
 	if err != nil {
-		return errors.Join(err, dir.Remove(beside))
+		return nil, errors.Join(err, file.Close(), removeIfThere(dir, beside))
 	}
-	return dir.Rename(beside, name)
+	return file, nil
+}
+
+// newOf names the file that is to take the place of one.
+func newOf(name string) string { return name + ".new" }
+
+// add adds this record to a file of records.
+func (r record) add(file *os.File) error {
+	text, err := r.encode()
+	if err == nil {
+		_, err = file.Write(text)
+	}
+	return err
 }

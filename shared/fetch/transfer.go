@@ -174,13 +174,16 @@ func (t *Transfer) finish(err error) error {
 		return err
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == "digest_mismatch" {
-		return errors.Join(err, diskFault(t.part.discard()))
+		return errors.Join(err, diskFault(t.journal.close()), diskFault(t.part.discard()))
 	}
 	if err != nil {
 		if t.journal == nil {
 			return errors.Join(err, diskFault(t.part.discard()))
 		}
-		return errors.Join(err, diskFault(t.journal.save()))
+		return errors.Join(err, diskFault(t.journal.end()))
+	}
+	if err := t.journal.close(); err != nil {
+		return diskFault(err)
 	}
 	t.enter(Publishing)
 	if err := t.part.Truncate(t.size); err != nil {
@@ -191,6 +194,9 @@ func (t *Transfer) finish(err error) error {
 
 // fetchAndVerify fetches all that is not there.
 func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
+	if err := t.journal.begin(); err != nil {
+		return diskFault(err)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var beside sync.WaitGroup

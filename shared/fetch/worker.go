@@ -280,7 +280,9 @@ func (t *Transfer) keep(claim *claim, p []byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	t.journal.wrote(t.kept.Add(int64(len(p))))
+	if err := t.journal.wrote(t.kept.Add(int64(len(p)))); err != nil {
+		return diskFault(err)
+	}
 	for _, i := range complete {
 		if err := t.checkChunk(i); err != nil {
 			return err
