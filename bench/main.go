@@ -32,7 +32,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 7, "rounds of each comparison")
 	flag.Int64Var(&s.large, "large", 1<<30, "bytes of the large file")
 	flag.StringVar(&s.binary, "sluice", "bin/sluice", "the binary to measure")
-	flag.StringVar(&s.only, "only", "", "large, small or slow: measure only that")
+	flag.StringVar(&s.only, "only", "", "large, small, slow or get: measure only that")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -66,7 +66,7 @@ func run(ctx context.Context, s settings) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, settings, string) ([]row, error)
-	}{{"large", benchLarge}, {"small", benchSmall}, {"slow", benchSlow}} {
+	}{{"large", benchLarge}, {"small", benchSmall}, {"slow", benchSlow}, {"get", benchGet}} {
 		if s.only != "" && s.only != part.name {
 			continue
 		}
@@ -78,6 +78,9 @@ func run(ctx context.Context, s settings) error {
 		rows = append(rows, got...)
 	}
 	fmt.Println(machine(ctx))
+	if s.only == "" || s.only == "get" {
+		fmt.Println(versions(ctx, s))
+	}
 	return printRows(rows)
 }
 

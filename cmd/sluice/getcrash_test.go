@@ -20,7 +20,7 @@ import (
 // written yet. What lies in sockets the program never had.
 const (
 	connections = 8
-	inFlight    = connections * 256 << 10
+	inFlight    = connections * 128 << 10
 )
 
 // received returns how many bytes a process has read, from sockets and files.

@@ -33,7 +33,7 @@ import (
 )
 
 // bufferSize is how much one connection reads at once, in bytes.
-const bufferSize = 256 << 10
+const bufferSize = 128 << 10
 
 // Options are settings of a Client. The zero value is usable.
 type Options struct {

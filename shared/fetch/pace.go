@@ -6,8 +6,13 @@ const (
 	firstConnections = 4
 	// paceEvery is how often the number of connections is thought over.
 	paceEvery = 100 * time.Millisecond
-	// holdFor is how long a number that proved best is kept.
-	holdFor = 5 * time.Second
+	// firstHold is how long a number that proved best is kept; longer each
+	// time, up to maxHold.
+	firstHold = 500 * time.Millisecond
+	maxHold   = 8 * time.Second
+	// maxDoubts is how often in a row more connections may seem to be of no use
+	// before they are taken back: one measurement is too short to say.
+	maxDoubts = 3
 	// gain is by how much more connections must be faster to be worth it.
 	gain = 1.05
 )
@@ -23,6 +28,8 @@ type pace struct {
 	since   time.Time
 	bytes   int64     // at since
 	until   time.Time // the limit is kept
+	hold    time.Duration
+	doubts  int
 	settled time.Time // connections that were added have got going
 }
 
@@ -45,9 +52,12 @@ func (p *pace) observe(now time.Time, bytes int64, open int, latency time.Durati
 	}
 	switch {
 	case p.before != 0 && rate < p.rate*gain:
-		p.limit, p.before, p.until = p.before, 0, now.Add(holdFor)
+		if p.doubts++; p.doubts >= maxDoubts {
+			p.limit, p.before = p.before, 0
+			p.wait(now)
+		}
 	case p.limit < p.max:
-		p.rate, p.before = rate, p.limit
+		p.rate, p.before, p.doubts = rate, p.limit, 0
 		p.limit = min(p.max, p.limit*2)
 		p.settled = now.Add(max(paceEvery, 2*latency))
 	default:
@@ -59,5 +69,12 @@ func (p *pace) observe(now time.Time, bytes int64, open int, latency time.Durati
 // tooMany says that a server was asked too much.
 func (p *pace) tooMany(now time.Time, open int) {
 	p.limit = max(1, min(p.limit, open)/2)
-	p.before, p.until = 0, now.Add(holdFor)
+	p.before, p.hold = 0, maxHold
+	p.wait(now)
+}
+
+// wait keeps the limit for a while.
+func (p *pace) wait(now time.Time) {
+	p.hold = min(max(2*p.hold, firstHold), maxHold)
+	p.until = now.Add(p.hold)
 }

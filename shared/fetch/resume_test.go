@@ -41,7 +41,7 @@ func TestResume(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text = bytes.Replace(text, []byte(`"written":[[0,`), []byte(`"written":[[0,9`), -1)
+		text = bytes.ReplaceAll(text, []byte(`"written":[[0,`), []byte(`"written":[[0,9`))
 		if err := os.WriteFile(path+".part.state", text, 0o600); err != nil {
 			t.Fatal(err)
 		}
