@@ -136,6 +136,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"a shorter file midway", ft.From(3, shorter.Unconditional, file), file, "file_changed"},
 		{"another file midway, without an ETag", ft.From(3, withTag(other, "").Unconditional, file), file, "bad_answer"},
 		{"another file midway, told by its date", ft.From(3, withDate(other, -2).Unconditional, dated), file, "file_changed"},
+		{"another file midway, under a date too young to tell", ft.From(2, withDate(other, 0).Unconditional, fresh), other, right},
 		{"no file midway", ft.From(3, ft.Status(404), file), file, "unexpected_answer"},
 		{"other bytes under the same ETag, and a digest", ft.From(3, twin.ServeHTTP, summed), file, "digest_mismatch"},
 		{"a flipped bit, and a digest", ft.Once(3, summed.Flip(100), summed), file, "digest_mismatch"},
