@@ -15,7 +15,7 @@ var version = "devel"
 func main() {
 	if err := rootCommand().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", explain(err))
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -33,7 +33,7 @@ To begin, run: sluice serve`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(serveCommand(), adminCommand(), versionCommand())
+	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
 	return root
 }
 

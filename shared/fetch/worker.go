@@ -1,0 +1,381 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"sluice/shared/fault"
+)
+
+// fetch has connections fetch until every byte is there. The first goes on with
+// the answer that there is.
+func (t *Transfer) fetch(ctx context.Context, first *call) error {
+	if t.plan.whole() {
+		t.done()
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan error)
+	running := 0
+	start := func(c *call) {
+		running++
+		go func() { ended <- t.work(ctx, c) }()
+	}
+	start(first)
+	tick := time.NewTicker(paceEvery)
+	defer tick.Stop()
+	pace := newPace(t.client.options.MaxConnections, time.Now())
+	limit := pace.limit
+	var failed error
+	over := ctx.Done()
+	for running > 0 || failed == nil && !t.plan.whole() {
+		if failed == nil && running < limit && t.plan.larger(firstPiece) {
+			for running < limit {
+				start(nil)
+			}
+		}
+		select {
+		case err := <-ended:
+			if running--; running == 0 && err == nil && t.plan.whole() {
+				t.done()
+				return nil
+			}
+			if err != nil && failed == nil {
+				failed = err
+				cancel(err)
+			}
+			limit = 0 // until the next tick: what ended found nothing to do
+		case <-tick.C:
+			if t.tooMany.Swap(false) {
+				pace.tooMany(time.Now(), t.plan.open())
+			}
+			limit = pace.observe(time.Now(), t.kept.Load(), t.plan.open(), time.Duration(t.latency.Load()))
+		case <-over:
+			if failed == nil {
+				failed = context.Cause(ctx)
+			}
+			over = nil
+		}
+	}
+	if failed == nil {
+		t.done()
+	}
+	return failed
+}
+
+// done tells a stream its end.
+func (t *Transfer) done() {
+	if t.stream != nil {
+		t.stream.finish(t.plan.size)
+	}
+}
+
+// work fetches one span after the other until there is nothing to do.
+func (t *Transfer) work(ctx context.Context, first *call) error {
+	buf := t.client.buffers.Get().(*[]byte)
+	defer t.client.buffers.Put(buf)
+	if first != nil {
+		if err := t.serveFirst(ctx, first, *buf); err != nil {
+			return err
+		}
+	}
+	for {
+		more, err := t.workOnce(ctx, *buf)
+		if !more || err != nil {
+			return err
+		}
+	}
+}
+
+// serveFirst is serve for the answer to the first request.
+func (t *Transfer) serveFirst(ctx context.Context, c *call, buf []byte) error {
+	defer c.end()
+	defer context.AfterFunc(ctx, func() { c.cancel(context.Cause(ctx)) })()
+	claim := t.firstClaim
+	if claim == nil {
+		return nil
+	}
+	if err := t.client.slots.take(ctx, t.request.Priority); err != nil {
+		t.plan.release(claim)
+		return err
+	}
+	defer t.client.slots.give()
+	return t.serve(c, claim, buf)
+}
+
+// workOnce fetches one span, and reports whether there may be another.
+func (t *Transfer) workOnce(ctx context.Context, buf []byte) (bool, error) {
+	src, err := best(t.sources, time.Now(), nil)
+	if err != nil || src == nil || t.plan.whole() {
+		return false, err
+	}
+	if err := t.client.slots.take(ctx, t.request.Priority); err != nil {
+		return false, err
+	}
+	defer t.client.slots.give()
+	if err := src.host.enter(ctx); err != nil {
+		return false, err
+	}
+	claim := t.plan.claim(src, time.Now(), t.avoid)
+	if claim == nil {
+		src.host.left()
+		return false, nil
+	}
+	c := t.newCall(ctx, src)
+	defer c.end()
+	return true, t.serve(c, claim, buf)
+}
+
+// avoid reports whether a span had better come from another source, since this
+// one sent it wrong.
+func (t *Transfer) avoid(s span, src *source) bool {
+	if t.checker == nil || !t.checker.sentWrong(s, src) {
+		return false
+	}
+	for _, other := range t.sources {
+		if other != src && other.usable() == nil && !t.checker.sentWrong(s, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// serve fetches a claim, and draws the consequences. Its error ends the
+// transfer.
+func (t *Transfer) serve(c *call, claim *claim, buf []byte) error {
+	src := c.source
+	src.entered(1)
+	defer src.entered(-1)
+	claim.mu.Lock()
+	claim.stop = func() { c.cancel(errStolen) }
+	began := claim.pos
+	claim.mu.Unlock()
+
+	err := t.receive(c, claim, buf)
+	kept := claim.rest().Start - began
+	src.measured(kept, time.Since(c.began))
+	if f, ok := errors.AsType[failure](err); ok && (f.fault.Kind == fault.TooManyRequests || f.fault.Kind == fault.Unavailable && f.fault.Code != "no_answer") {
+		t.tooMany.Store(true)
+	}
+	if err != nil && t.fragile {
+		if startOver := t.startOver(claim); startOver != nil {
+			err = startOver
+		}
+	}
+	t.plan.release(claim)
+	return t.failed(c, err, kept)
+}
+
+// startOver forgets everything, where bytes of two answers cannot be joined.
+func (t *Transfer) startOver(claim *claim) error {
+	if t.stream != nil {
+		if claim.rest().Start > 0 {
+			return fault.New(fault.Unavailable, "cannot_resume", "The connection broke, and the server gives nothing to go on by.")
+		}
+		return nil
+	}
+	claim.mu.Lock()
+	defer claim.mu.Unlock()
+	t.kept.Add(claim.start - claim.pos)
+	claim.pos = claim.start
+	return nil
+}
+
+// receive gets an answer for a claim, if it has none, and keeps its body.
+func (t *Transfer) receive(c *call, claim *claim, buf []byte) error {
+	if c.answer.body == nil {
+		if err := t.ask(c, claim.rest()); err != nil {
+			return err
+		}
+		t.latency.Store(int64(time.Since(c.began)))
+		if err := t.join(c.answer, c.source); err != nil {
+			return err
+		}
+		if !c.answer.ranged && !c.source.oneStream() {
+			c.source.setOneStream()
+			return errAskWhole // as one stream, which is another claim
+		}
+		if c.answer.body == http.NoBody && claim.rest().length() > 0 {
+			return lie("It sent nothing.")
+		}
+	}
+	return t.read(c, claim, buf)
+}
+
+// read keeps the body of an answer, as far as the claim goes.
+func (t *Transfer) read(c *call, claim *claim, buf []byte) error {
+	if err := t.skip(c, claim, buf); err != nil {
+		return err
+	}
+	for {
+		room := buf
+		if rest := claim.rest(); rest.length() < int64(len(room)) {
+			if rest.length() == 0 {
+				return t.endOfClaim(c, claim, buf)
+			}
+			room = room[:rest.length()]
+		}
+		if t.stream != nil {
+			if err := t.stream.await(c.ctx, claim.rest().Start+int64(len(room))); err != nil {
+				return c.broken(err)
+			}
+		}
+		n, err := c.answer.body.Read(room)
+		if n > 0 {
+			if err := t.limit(c, n); err != nil {
+				return err
+			}
+			now := time.Now()
+			c.moved(n, now)
+			if err := t.keep(claim, room[:n], now); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return t.endOfBody(c, claim, err)
+		}
+	}
+}
+
+// limit waits until n bytes fit in the rate.
+func (t *Transfer) limit(c *call, n int) error {
+	if t.client.limiter == nil {
+		return nil
+	}
+	if err := t.client.limiter.WaitN(c.ctx, n); err != nil {
+		return c.broken(err)
+	}
+	return nil
+}
+
+// skip reads past what comes before the claim, in an answer that begins at the
+// beginning.
+func (t *Transfer) skip(c *call, claim *claim, buf []byte) error {
+	for at := c.answer.bytes.Start; at < claim.rest().Start; {
+		n, err := c.answer.body.Read(buf[:min(int64(len(buf)), claim.rest().Start-at)])
+		at += int64(n)
+		c.moved(0, time.Now())
+		if err != nil {
+			return c.broken(err)
+		}
+	}
+	return nil
+}
+
+// keep writes bytes to their place. The claim's end may have come nearer since
+// they were asked for.
+func (t *Transfer) keep(claim *claim, p []byte, now time.Time) error {
+	claim.mu.Lock()
+	p = p[:min(int64(len(p)), claim.end-claim.pos)]
+	complete, err := t.write(claim, p)
+	if err == nil {
+		claim.pos += int64(len(p))
+		claim.moved = now
+	}
+	claim.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := t.journal.wrote(t.kept.Add(int64(len(p)))); err != nil {
+		return diskFault(err)
+	}
+	for _, i := range complete {
+		if err := t.checkChunk(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Transfer) write(claim *claim, p []byte) ([]int64, error) {
+	if t.stream != nil {
+		_, err := t.stream.WriteAt(p, claim.pos)
+		return nil, err
+	}
+	if _, err := t.part.WriteAt(p, claim.pos); err != nil {
+		return nil, diskFault(err)
+	}
+	if t.checker == nil {
+		return nil, nil
+	}
+	return t.checker.wrote(claim.source, claim.pos, p), nil
+}
+
+// checkChunk verifies a chunk that is complete. A wrong one is forgotten, and
+// fetched again.
+func (t *Transfer) checkChunk(i int64) error {
+	right, blamed, err := t.checker.finish(i)
+	if err != nil || right {
+		return diskFault(err)
+	}
+	s := t.checker.span(i)
+	t.plan.forget(s)
+	t.journal.forget(s)
+	t.kept.Add(-s.length())
+	for _, src := range blamed {
+		if src.struck() {
+			src.bury(mismatch())
+		}
+	}
+	return nil
+}
+
+// endOfClaim reads past the end of an answer that ends with the claim, so that
+// the connection can be used again, and wants nothing there.
+func (t *Transfer) endOfClaim(c *call, claim *claim, buf []byte) error {
+	if c.answer.bytes.End != claim.rest().Start {
+		return nil
+	}
+	// All that was asked for has come, whatever becomes of the connection now.
+	if n, _ := c.answer.body.Read(buf[:1]); n > 0 {
+		t.takeBack(claim)
+		return lie("It sent more than it announced.")
+	}
+	return nil
+}
+
+// takeBack forgets what a claim kept.
+func (t *Transfer) takeBack(claim *claim) {
+	s := claim.kept()
+	if t.checker != nil || t.stream != nil {
+		return // chunks are judged by their digests; what was written out is out
+	}
+	claim.mu.Lock()
+	claim.pos = claim.start
+	claim.mu.Unlock()
+	t.journal.forget(s)
+	t.kept.Add(-s.length())
+}
+
+// endOfBody draws the consequences of the end of a body.
+func (t *Transfer) endOfBody(c *call, claim *claim, err error) error {
+	at := claim.rest()
+	switch {
+	case !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		if at.length() == 0 {
+			return nil
+		}
+		return c.broken(err)
+	case at.Start == c.answer.bytes.End || at.length() == 0:
+		return nil
+	case !c.answer.knownEnd() && t.size == unknownSize:
+		t.learnSize(at.Start, claim)
+		return nil
+	}
+	return c.broken(io.ErrUnexpectedEOF)
+}
+
+// learnSize is told the size by the end of the body.
+func (t *Transfer) learnSize(size int64, claim *claim) {
+	claim.mu.Lock()
+	claim.end = claim.pos
+	claim.mu.Unlock()
+	t.plan.setSize(size)
+	t.mu.Lock()
+	t.size = size
+	t.mu.Unlock()
+}
