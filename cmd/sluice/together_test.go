@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sluice/localstack/stores"
 )
@@ -41,9 +43,16 @@ func begin(p *process, token, path string) (id string, content []byte) {
 		ID string `json:"upload_id"`
 	}
 	ask(p, http.MethodPost, "/api/files", token, fmt.Sprintf(`{"path":%q,"size":%d,"part_size":%d}`, path, len(content), partSize), http.StatusCreated, &begun)
+	sendParts(p, token, begun.ID, content)
+	return begun.ID, content
+}
+
+// sendParts sends the two parts of an upload.
+func sendParts(p *process, token, id string, content []byte) {
+	p.t.Helper()
 	for i, part := range [][]byte{content[:partSize], content[partSize:]} {
 		s := &sender{number: i + 1}
-		s.askURL(p, token, begun.ID)
+		s.askURL(p, token, id)
 		r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPut, s.url, bytes.NewReader(part))
 		if err != nil {
 			p.t.Fatal(err)
@@ -57,17 +66,20 @@ func begin(p *process, token, path string) (id string, content []byte) {
 			p.t.Fatalf("PUT of part %d = %s, want 200", s.number, response.Status)
 		}
 	}
-	return begun.ID, content
 }
 
-// complete asks for the end of an upload until it has come, and returns the
-// answer.
-func complete(p *process, token, id string) (version string) {
+// complete asks for the end of an upload until it has come, and returns the id
+// of the version. What the store has lost is sent again.
+func complete(p *process, token, id string, content []byte) (version string) {
 	p.t.Helper()
 	eventually(p.t, "the completion", func() bool {
 		r := p.Ask(http.MethodPost, "/api/uploads/"+id+"/complete", token, nil)
 		body, err := io.ReadAll(r.Body)
 		_ = r.Body.Close()
+		if strings.Contains(string(body), `"parts_missing"`) {
+			sendParts(p, token, id, content)
+			return false
+		}
 		if err != nil || r.StatusCode != http.StatusOK && r.StatusCode != http.StatusAccepted && r.StatusCode != http.StatusConflict {
 			p.t.Fatalf("complete = %s %s, %v", r.Status, body, err)
 		}
@@ -86,6 +98,45 @@ func wantUsed(p *process, token string, bytes, files int) {
 	if profile.Used.Bytes != bytes || profile.Used.Files != files {
 		p.t.Errorf("%+v is counted, want %d bytes in %d files", profile.Used, bytes, files)
 	}
+}
+
+// A server that is killed while it completes an upload at the store has
+// completed it, or another one can.
+func TestKillWhileAnUploadIsCompletedAtTheStore(t *testing.T) {
+	d := newDeployment(t)
+	p := d.start()
+	used, done := 0, rounds(4, 50)
+	for round := range done {
+		token, path := p.Login(d.password), fmt.Sprint("file-", round)
+		id, content := begin(p, token, path)
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			r, err := http.NewRequest(http.MethodPost, p.URL+"/api/uploads/"+id+"/complete", http.NoBody)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Header.Set("Authorization", "Bearer "+token)
+			if response, err := client.Do(r); err == nil {
+				_ = response.Body.Close()
+			}
+		}()
+		<-time.After(rand.N(60 * time.Millisecond)) // a random moment of the completion
+		p.Kill()
+		<-answered
+		p = d.start()
+		first := complete(p, token, id, content)
+		if again := complete(p, token, id, content); first == "" || again != first {
+			t.Errorf("round %d: completed as version %q, and again as %q; want one", round, first, again)
+		}
+		if got := p.Get(token, path); got != string(content) {
+			t.Errorf("round %d: %d other bytes are there, want %d", round, len(got), len(content))
+		}
+		used += len(content)
+		wantUsed(p, token, used, round+1)
+	}
+	p.Stop()
 }
 
 // Several servers on one table and one bucket agree: of those who create a path
@@ -126,7 +177,7 @@ func TestServersOnTheSameStoresAgree(t *testing.T) {
 		used, files = used+len(servers[winner].URL), files+1
 
 		id, content := begin(servers[round%3], token, fmt.Sprint("parts-", round))
-		versions := at(servers, func(p *process) string { return complete(p, token, id) })
+		versions := at(servers, func(p *process) string { return complete(p, token, id, content) })
 		if versions[0] == "" || versions[1] != versions[0] || versions[2] != versions[0] {
 			t.Errorf("round %d: completed as the versions %q, want one", round, versions)
 		}

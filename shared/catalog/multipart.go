@@ -134,6 +134,26 @@ func (c *Catalog) Verify(ctx context.Context, id string) (Multipart, error) {
 	return Multipart{}, contended()
 }
 
+// Reopen opens an upload that was being verified to parts again, since the
+// store has not got all of them. One in another state stays as it is.
+func (c *Catalog) Reopen(ctx context.Context, id string) error {
+	for range c.tries(ctx) {
+		m, err := c.Multipart(ctx, id)
+		if err != nil || m.State != UploadVerifying {
+			return err
+		}
+		seen := m.rev
+		m.State, m.rev = UploadOpen, seen+1
+		err = c.table.Transact(ctx,
+			change(multipartKey(id), m.attrs(), table.IfExists(), table.IfEqual("rev", seen), table.IfEqual("state", string(UploadVerifying))),
+			remove(verifyingKey(id)))
+		if !lost(err) {
+			return err
+		}
+	}
+	return contended()
+}
+
 // EndMultipart gives an upload up: it has failed, with a problem, or was
 // aborted. What there is of it is then the caller's to remove. Against a
 // publication exactly one wins; an upload that has ended already fails with

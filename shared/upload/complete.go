@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -35,10 +36,7 @@ func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Mu
 		if err := s.checkBegun(ctx, m); err != nil {
 			return m, err
 		}
-		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
-		if err == nil {
-			err = checkParts(m, parts)
-		}
+		err := s.checkArrived(ctx, m)
 		if err != nil && !fault.Is(err, fault.NotFound, "blob_not_found") {
 			return m, err
 		}
@@ -65,9 +63,20 @@ func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Mu
 		return m, failure(m.Problem)
 	case catalog.UploadAborted:
 		return m, m.NotOpen()
+	case catalog.UploadOpen:
+		return m, cmp.Or(s.checkArrived(ctx, m), incomplete("The store had not got all parts; complete it again."))
 	default:
 		return m, nil
 	}
+}
+
+// checkArrived returns nil if the store has all the parts of an upload.
+func (s *Service) checkArrived(ctx context.Context, m catalog.Multipart) error {
+	parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
+	if err != nil {
+		return err
+	}
+	return checkParts(m, parts)
 }
 
 // failure is the error that ended an upload.
@@ -138,7 +147,7 @@ func (s *Service) Close() error {
 func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 	made, err := s.assemble(ctx, m)
 	if fault.Is(err, fault.Unprocessable, "parts_missing") {
-		return s.giveUp(ctx, m, "parts_missing")
+		return s.reopen(ctx, m)
 	}
 	if err != nil {
 		return err
@@ -184,25 +193,63 @@ func ended(err error) error {
 	return err
 }
 
+// reopen lets the parts be sent that the store has not got any more: MinIO
+// forgets them where a completion breaks off at the wrong moment. Those of an
+// upload in sequence cannot be sent again.
+func (s *Service) reopen(ctx context.Context, m catalog.Multipart) error {
+	if m.Sequence != nil {
+		return s.giveUp(ctx, m, "parts_missing")
+	}
+	return s.Catalog.Reopen(ctx, m.ID)
+}
+
+// A completion that is under way, by another server or the one that was killed,
+// may show no parts, and no blob yet. So often is looked again, after a pause
+// that is doubled each time, before they count as missing.
+const (
+	looks     = 6
+	firstLook = 100 * time.Millisecond
+)
+
 // assemble makes the parts one blob and describes it.
 func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (blob.Attrs, error) {
-	for {
-		parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
-		if err == nil {
-			err = checkParts(m, parts)
-		}
-		var attrs blob.Attrs
-		if err == nil {
-			attrs, err = s.Blobs.CompleteMultipart(ctx, m.Key(), m.Store, parts)
-		}
+	for look := 0; ; {
+		made, err := s.assembleOnce(ctx, m)
 		switch {
-		case fault.Is(err, fault.NotFound, "blob_not_found"), fault.Is(err, fault.Conflict, "blob_exists"):
-			attrs, err = s.Blobs.Stat(ctx, m.Key()) // it was done before
 		case fault.Is(err, fault.PreconditionFailed, "blob_changed"):
 			continue // a part that was on its way came after the list
+		case !fault.Is(err, fault.Unprocessable, "parts_missing"):
+			return made, err
 		}
-		return attrs, err
+		if look++; look == looks {
+			return blob.Attrs{}, err
+		}
+		select {
+		case <-time.After(firstLook << look):
+		case <-ctx.Done():
+			return blob.Attrs{}, ctx.Err()
+		}
 	}
+}
+
+func (s *Service) assembleOnce(ctx context.Context, m catalog.Multipart) (blob.Attrs, error) {
+	parts, err := s.Blobs.ListParts(ctx, m.Key(), m.Store)
+	if err == nil {
+		err = checkParts(m, parts)
+	}
+	var made blob.Attrs
+	if err == nil {
+		made, err = s.Blobs.CompleteMultipart(ctx, m.Key(), m.Store, parts)
+	}
+	switch {
+	case fault.Is(err, fault.NotFound, "blob_not_found"), fault.Is(err, fault.Conflict, "blob_exists"):
+		return s.Blobs.Stat(ctx, m.Key()) // it was done before
+	case fault.Is(err, fault.Unprocessable, "parts_missing"):
+		if made, statErr := s.Blobs.Stat(ctx, m.Key()); statErr == nil {
+			return made, nil // it was done before, and the store has not tidied up
+		}
+	}
+	return made, err
 }
 
 // readOnce hashes a blob.
