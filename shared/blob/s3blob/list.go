@@ -15,7 +15,7 @@ import (
 // List implements blob.Lister, within Options.Prefix.
 func (d *Driver) List(ctx context.Context, prefix, after string, limit int) ([]blob.Object, bool, error) {
 	in := &s3.ListObjectsV2Input{
-		Bucket: &d.options.Bucket, Prefix: d.object(prefix), MaxKeys: aws.Int32(int32(limit)), //nolint:gosec // MaxList bounds it
+		Bucket: &d.options.Bucket, Prefix: d.object(prefix), MaxKeys: aws.Int32(int32(limit)),
 		EncodingType: types.EncodingTypeUrl, // a key may hold what XML cannot
 	}
 	if after != "" {
