@@ -91,7 +91,10 @@ func (c *Catalog) WouldRegister(ctx context.Context, o Object) (Registered, erro
 	if fault.Is(err, fault.NotFound, "") {
 		return RegisteredNew, nil
 	}
-	return o.outcome(&was), err
+	if err != nil {
+		return "", err
+	}
+	return o.counted(was, o.outcome(&was)), nil
 }
 
 // outcome tells what becomes of o where was is there, which may be nil.
@@ -188,4 +191,3 @@ func (v Version) content() string {
 	}
 	return v.Key
 }
-

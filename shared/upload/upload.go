@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"sluice/shared/auth"
@@ -32,11 +33,13 @@ type Service struct {
 	Catalog *catalog.Catalog
 	Blobs   *blob.Bucket
 	Policy  Policy
+	Root    *url.URL // where the blobs are: s3://bucket/prefix/; its query is not looked at
 	Log     *slog.Logger
 	Clock   func() time.Time
 
 	jobs         jobs // of uploads that are being verified
 	descriptions jobs // of versions that get a manifest
+	imports      jobs // of objects that are there already
 }
 
 // Policy is what a deployment has settled about uploads.
