@@ -157,7 +157,8 @@ func TestImport(t *testing.T) {
 	wantCounts(t, "again", s.runImport(request), 4, 0, 2, 2, 0, 0)
 
 	// It changes behind our back.
-	b.put("blobs/videos/a.txt", "changed!")
+	other := strings.Repeat("changed!", 8192)
+	b.put("blobs/videos/a.txt", other)
 	changed := ada.Do(http.MethodGet, "/file/ada/in/a.txt", nil).Want(t, http.StatusConflict)
 	opened := len(s.blobs.Opens())
 	ada.Do(http.MethodGet, "/file/ada/in/a.txt", nil).Want(t, http.StatusConflict)
@@ -168,10 +169,18 @@ func TestImport(t *testing.T) {
 	if !bytes.Contains(listed.Body, []byte(`"imported":true`)) || !bytes.Contains(listed.Body, []byte(`"changed":true`)) {
 		t.Errorf("the file is shown as %s, want it imported and changed", listed)
 	}
-	wantCounts(t, "after the change", s.runImport(request), 4, 1, 1, 2, 0, 8)
-	if a := ada.Do(http.MethodGet, "/file/ada/in/a.txt", nil).Want(t, http.StatusOK); string(a.Body) != "changed!" {
-		t.Errorf("the file is %q, want what is there now", a.Body)
+	wantCounts(t, "after the change", s.runImport(request), 4, 1, 1, 2, 0, 65536)
+	if a := ada.Do(http.MethodGet, "/file/ada/in/a.txt", nil).Want(t, http.StatusOK); string(a.Body) != other {
+		t.Errorf("the file has %d other bytes, want what is there now", len(a.Body))
 	}
+
+	// It changes while it is sent.
+	s.blobs.Script(blobtest.Read, blobtest.Fault{After: 40000, Err: blobtest.Error{Code: blob.Changed}})
+	if a := ada.Do(http.MethodGet, "/file/ada/in/a.txt", nil); a.Err == nil || len(a.Body) > 40000 {
+		t.Errorf("of an object that changes in the midst come %d bytes, and %v; want the connection aborted", len(a.Body), a.Err)
+	}
+	ada.Do(http.MethodGet, "/file/ada/in/a.txt", nil).Want(t, http.StatusConflict)
+	wantCounts(t, "after it was back", s.runImport(request), 4, 1, 1, 2, 0, 65536)
 
 	// What we did not write we do not remove.
 	for _, path := range []string{"a.txt", "taken.txt"} {
