@@ -85,7 +85,8 @@ func (c *Catalog) Register(ctx context.Context, o Object) (Registered, error) {
 	return "", contended()
 }
 
-// WouldRegister tells what Register would do as things stand, the quota aside.
+// WouldRegister tells what Register would return as things stand, the quota
+// aside, and writes nothing.
 func (c *Catalog) WouldRegister(ctx context.Context, o Object) (Registered, error) {
 	was, err := c.freshFileAt(ctx, o.Owner, o.Path)
 	if fault.Is(err, fault.NotFound, "") {

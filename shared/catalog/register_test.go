@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -84,6 +85,8 @@ func TestWouldRegisterWritesNothing(t *testing.T) {
 	would(catalog.RegisteredNew)
 	would(catalog.RegisteredNew)
 	s.register(o, catalog.RegisteredNew)
+	would(catalog.RegisteredNew) // it was this import's
+	o.Import = "another import"
 	would(catalog.RegisteredBefore)
 	o.ETag = `"2"`
 	would(catalog.RegisteredAgain)
@@ -137,7 +140,17 @@ func TestSweepsLeaveWhatNoUploadWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.clock.Advance(keep + time.Minute)
-	s.sweep()
+	remove := func(ctx context.Context, key string) error {
+		if !catalog.OwnKey(key) {
+			t.Errorf("the sweep removes %s", key)
+		}
+		return s.blobs.remove(ctx, key)
+	}
+	for n, err := 1, error(nil); n > 0; {
+		if n, err = s.Sweep(t.Context(), 10, nil, remove); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.wantBlobs("after everything was swept", "videos/a")
 	if got, err := s.Usage(t.Context(), s.owner); err != nil || got != (catalog.Usage{}) {
 		t.Errorf("%+v is counted after that, %v; want nothing", got, err)

@@ -118,6 +118,9 @@ func (s *Service) standBy(ctx context.Context, id string) error {
 		}
 		if err == nil && lease != nil {
 			err = errors.Join(s.importAll(ctx, i, lease), lease.Release(context.WithoutCancel(ctx)))
+			if err == nil {
+				return nil
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "import goes on later", "import_id", id, "error", err)
