@@ -146,9 +146,13 @@ func TestSweepsLeaveWhatNoUploadWrote(t *testing.T) {
 		}
 		return s.blobs.remove(ctx, key)
 	}
-	for n, err := 1, error(nil); n > 0; {
-		if n, err = s.Sweep(t.Context(), 10, nil, remove); err != nil {
+	for {
+		n, err := s.Sweep(t.Context(), 10, nil, remove)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if n == 0 {
+			break
 		}
 	}
 	s.wantBlobs("after everything was swept", "videos/a")
