@@ -16,10 +16,10 @@ import (
 func adminCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "admin",
-		Short: "Set up the stores of a deployment",
+		Short: "Set up the stores of a deployment, and import what they have",
 		Args:  noArguments,
 	}
-	cmd.AddCommand(initCommand(), policyCommand())
+	cmd.AddCommand(initCommand(), policyCommand(), importCommand())
 	return cmd
 }
 

@@ -61,6 +61,7 @@ func TestWrongSettingIsNamed(t *testing.T) {
 		{"upload-parts", "s3", `"s3" is not one of: auto, server, store`},
 		{"upload-digest", "none", `"none" is not one of: verify, claim`},
 		{"keep", "a day", `"a day" is not a duration such as 30s or 24h`},
+		{"webhook-token", secret, "want one word of at least 16 printable ASCII characters"},
 		{"max-sessions", "none", `"none" is not a number from 1 to 1000`},
 		{"stall", "10ms", "10ms is too short: at least 1s"},
 		{"stop-timeout", "-1s", "-1s is too short: at least 0s"},

@@ -6,6 +6,7 @@ package program
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 )
 
@@ -46,6 +47,12 @@ func MinIO() Program {
 			"MINIO_API_STALE_UPLOADS_EXPIRY=" + StaleUploads, "MINIO_DOMAIN=localhost", "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off",
 		},
 	}
+}
+
+// With returns p with more settings in its environment, as NAME=value.
+func (p Program) With(settings ...string) Program {
+	p.env = append(slices.Clip(p.env), settings...)
+	return p
 }
 
 // Versitygw is an S3-compatible store over a folder of plain files.

@@ -49,6 +49,12 @@ func MinIO(t testing.TB) *S3 {
 	return &S3{start(t, program.MinIO()), program.Region, program.AccessKey, program.SecretKey}
 }
 
+// MinIOWith is MinIO with more settings in its environment, as NAME=value.
+func MinIOWith(t testing.TB, settings ...string) *S3 {
+	t.Helper()
+	return &S3{start(t, program.MinIO().With(settings...)), program.Region, program.AccessKey, program.SecretKey}
+}
+
 // Versitygw starts versitygw, an S3 of other authors than MinIO's.
 func Versitygw(t testing.TB) *S3 {
 	t.Helper()

@@ -19,6 +19,7 @@ import (
 	"sluice/shared/account"
 	"sluice/shared/auth"
 	"sluice/shared/catalog"
+	"sluice/shared/config"
 	"sluice/shared/delivery"
 	"sluice/shared/fault"
 	"sluice/shared/link"
@@ -47,6 +48,7 @@ type Deps struct {
 	CORSOrigins    []string
 	MaxSessions    int           // that one user may have open
 	Stall          time.Duration // a client that sends nothing for so long is dropped
+	WebhookToken   config.Secret // by which a store notifies us; empty: it does not
 }
 
 // Auth returns the app for logins, profiles, users and keys.
@@ -54,7 +56,7 @@ func Auth(d Deps) *gin.Engine { return newEngine(d, append(authRoutes(), systemR
 
 // Files returns the app for uploads, listings and what is known of a file.
 func Files(d Deps) *gin.Engine {
-	return newEngine(d, slices.Concat(fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), tusRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(), systemRoutes()))
+	return newEngine(d, slices.Concat(fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), tusRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(), importRoutes(), systemRoutes()))
 }
 
 // Download returns the app that delivers.
@@ -66,7 +68,7 @@ func Download(d Deps) *gin.Engine {
 func All(d Deps) *gin.Engine {
 	return newEngine(d, slices.Concat(
 		authRoutes(),
-		fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), tusRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(),
+		fileRoutes(), versionRoutes(), linkRoutes(), uploadRoutes(), tusRoutes(), manifestRoutes(), sessionRoutes(), auditRoutes(), importRoutes(),
 		downloadRoutes(), linkedRoutes(), sourceRoutes(),
 		systemRoutes()))
 }

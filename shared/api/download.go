@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 
@@ -79,6 +80,9 @@ func (s *server) deliver(r *request, f *catalog.File, parameters ...string) erro
 		options.Sent = count.Add
 	}
 	outcome, err = s.Delivery.Serve(bodyWriter{r}, r.Request, f, options)
+	if delivery.Changed(err) && !f.Version.Changed {
+		err = errors.Join(err, s.Catalog.MarkChanged(context.WithoutCancel(r.Request.Context()), *f))
+	}
 	r.bytes, r.issued = outcome.Bytes, outcome.Issued
 	if outcome.Status == 0 || r.Request.Method == http.MethodHead || outcome.Status == http.StatusNotModified {
 		return err

@@ -164,7 +164,7 @@ func (s *server) edit(f *catalog.File, in contract.UpdateFileRequest) error {
 		f.Path = *in.Path
 	}
 	if in.ContentType != nil {
-		if err := checkContentType("content_type", *in.ContentType); err != nil {
+		if err := upload.CheckContentType("content_type", *in.ContentType); err != nil {
 			return err
 		}
 		f.ContentType = *in.ContentType
@@ -258,6 +258,7 @@ func (s *server) file(r *request, f *catalog.File) (contract.File, error) {
 		ID: f.ID, Owner: owner.Username, Path: f.Path, Name: f.Name(), Size: f.Version.Size, ContentType: f.ContentType,
 		Visibility: contract.Visibility(f.Visibility), Delivery: contract.Delivery(cmp.Or(f.Delivery, catalog.DeliverAuto)), ETag: f.Version.ETag, VersionID: f.Version.ID,
 		SHA256: hex.EncodeToString(f.Version.SHA256), DigestState: digestState(f.Version), CreatedAt: moment(f.CreatedAt), UpdatedAt: moment(f.UpdatedAt),
+		Imported: f.Version.Imported(), Changed: f.Version.Changed,
 	}
 	if !f.ExpiresAt.IsZero() {
 		out.ExpiresAt = moment(f.ExpiresAt)

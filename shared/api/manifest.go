@@ -73,7 +73,7 @@ func (s *server) replyHashing(r *request, f *catalog.File) error {
 	if err != nil {
 		return err
 	}
-	if h.Damaged {
+	if h.Damaged || f.Version.Changed {
 		return fault.New(fault.Upstream, "blob_damaged", "The store has other bytes than were published.")
 	}
 	s.Uploads.Describe(*f)

@@ -42,6 +42,9 @@ const (
 	aSource  object = "a URL of a download session"
 	aLink    object = "a link"
 	allUsers object = "all users"
+	imports  object = "imports"
+	anImport object = "an import"
+	anEvent  object = "what a store tells of"
 )
 
 var rows = []row{
@@ -66,6 +69,11 @@ var rows = []row{
 	{"DELETE /api/sessions/:id", auth.ManageSession, aSession, "", 204},
 	{"GET /api/audit", auth.ReadAudit, oneself, "", 200},
 	{"GET /api/usage", auth.ReadAudit, oneself, "", 200},
+	{"GET /api/imports", auth.ManageImports, imports, "", 200},
+	{"POST /api/imports", auth.ManageImports, imports, `{"source":"s3://b/","owner":"{user}"}`, 422}, // the disk lists nothing
+	{"GET /api/imports/:id", auth.ManageImports, anImport, "", 200},
+	{"DELETE /api/imports/:id", auth.ManageImports, anImport, "", 204},
+	{"POST /api/events/s3", "", anEvent, `{root}`, 204},
 	{"GET /s/:source/:name", "", aSource, "", 200},
 	{"HEAD /s/:source/:name", "", aSource, "", 200},
 	{"GET /api/files/:id/versions", auth.ReadVersions, aFile, "", 200},
@@ -114,6 +122,14 @@ func (r row) header() []string {
 }
 
 func (r row) method() string { m, _, _ := strings.Cut(r.route, " "); return m }
+
+// sender returns who sends the row's requests: a store has a token of its own.
+func (r row) sender(c *localtest.Client) *localtest.Client {
+	if r.on == anEvent {
+		return with(c, webhookToken)
+	}
+	return c
+}
 
 // changes reports whether a request that is allowed may change its object.
 func (r row) changes() bool {
@@ -270,6 +286,14 @@ func (w *walker) targets(p person, row row) []target {
 		return []target{{name: "oneself", may: &auth.Object{Owner: p.client.ID}}}
 	case allUsers:
 		return []target{{name: "all users", may: &auth.Object{}}}
+	case imports:
+		return []target{{name: "imports", may: &auth.Object{}}}
+	case anImport:
+		return []target{
+			{name: "an import", id: w.importOf("ada"), may: &auth.Object{}},
+			{name: "an import that is not there", id: auth.NewID(w.clock.Now())},
+			{name: "no id", id: "no-id"},
+		}
 	case aUser:
 		id := w.ada.ID
 		if row.method() == http.MethodDelete {
@@ -409,6 +433,21 @@ func (w *walker) session(owner string) target {
 	return target{name: owner + "'s session", id: s.ID, may: &auth.Object{Owner: f.may.Owner}}
 }
 
+// importOf makes an import for a user, which has ended.
+func (w *walker) importOf(owner string) string {
+	w.t.Helper()
+	records, now := w.App.Deps.Catalog, w.clock.Now()
+	i, err := records.CreateImport(w.t.Context(), catalog.Import{ID: auth.NewID(now), Owner: w.owners[owner].ID, By: w.admin.ID})
+	if err == nil {
+		i.State = catalog.ImportDone
+		_, err = records.SaveImport(w.t.Context(), i)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i.ID
+}
+
 // sourceOf returns what is sealed in the URL of a session on a user's file.
 func (w *walker) sourceOf(owner string) string {
 	w.t.Helper()
@@ -446,6 +485,7 @@ func (w *walker) ask(p person, row row, target target) localtest.Answer {
 
 func (w *walker) send(c *localtest.Client, row row, target target) localtest.Answer {
 	w.t.Helper()
+	c = row.sender(c)
 	method, path, _ := strings.Cut(row.route, " ")
 	path = strings.NewReplacer(":id", target.id, ":number", "1", ":user", target.owner, ":source", target.source, ":link_id", auth.NewID(w.clock.Now()), ":link", target.link, ":name", "a", "*path", target.path).Replace(path)
 	if strings.HasSuffix(path, "/usage") {
@@ -473,6 +513,9 @@ func (w *walker) fill(body string) string {
 	if strings.Contains(body, "{refresh}") {
 		_, refresh := w.tokens("ada")
 		return strings.ReplaceAll(body, "{refresh}", refresh)
+	}
+	if strings.Contains(body, "{root}") {
+		return created(strings.TrimPrefix(w.Config.Blob.Path, "/") + "/x")
 	}
 	return strings.NewReplacer("{user}", "ada", "{new}", w.newName()).Replace(body)
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -56,7 +55,7 @@ func (s *server) readPut(r *request, owner string) (upload.Put, error) {
 		return put, err
 	}
 	put.ContentType = cmp.Or(r.GetHeader("Content-Type"), defaultContentType)
-	if err := checkContentType("Content-Type", put.ContentType); err != nil {
+	if err := upload.CheckContentType("Content-Type", put.ContentType); err != nil {
 		return put, err
 	}
 	if put.Digests, err = digests(r); err != nil {
@@ -102,18 +101,3 @@ func digests(r *request) (digest.Set, error) {
 	}
 	return set, nil
 }
-
-// maxContentType is the longest content type, in bytes.
-const maxContentType = 255
-
-// checkContentType returns nil for a media type that can be kept: printable
-// ASCII of the form of RFC 9110 §8.3.1.
-func checkContentType(field, value string) error {
-	mediaType, _, err := mime.ParseMediaType(value)
-	if err != nil || len(value) > maxContentType || !strings.Contains(mediaType, "/") || strings.ContainsFunc(value, notPrintable) {
-		return fault.InvalidField(field, "This is not a media type such as text/plain; charset=utf-8.")
-	}
-	return nil
-}
-
-func notPrintable(r rune) bool { return r < ' ' || r > '~' }

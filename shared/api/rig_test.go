@@ -43,6 +43,9 @@ type rig struct {
 	admin   *localtest.Client
 }
 
+// webhookToken is that by which a store tells the site of a rig of its objects.
+const webhookToken = "the store's token"
+
 func openRig(t *testing.T, edits ...func(*config.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, checker: contracttest.New(t), clock: &movableClock{start: time.Now()}, table: &faultyTable{}}
@@ -50,7 +53,7 @@ func openRig(t *testing.T, edits ...func(*config.Config)) *rig {
 		Clock: r.clock.Now,
 		Blobs: func(d blob.Driver) blob.Driver { r.blobs = blobtest.NewChaos(d); return r.blobs },
 		Table: func(d table.Driver) table.Driver { r.table.Driver = d; return r.table },
-	}, edits...)
+	}, append([]func(*config.Config){func(c *config.Config) { c.WebhookToken = config.NewSecret(webhookToken) }}, edits...)...)
 	r.Transport = r.checker.Transport
 	r.admin = r.as(account.AdminName)
 	return r

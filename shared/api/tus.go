@@ -126,7 +126,7 @@ func readTusUpload(r *request) (upload.Multipart, error) {
 		return begin, err
 	}
 	begin.ContentType = cmp.Or(about["filetype"], about["type"], defaultContentType)
-	return begin, checkContentType("Upload-Metadata", begin.ContentType)
+	return begin, upload.CheckContentType("Upload-Metadata", begin.ContentType)
 }
 
 // tusUpload returns the upload that the path names, if the caller may go on with

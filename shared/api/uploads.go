@@ -55,7 +55,7 @@ func createUpload(s *server, r *request) error {
 	if err := upload.CheckPath("path", in.Path); err != nil {
 		return err
 	}
-	if err := checkContentType("content_type", begin.ContentType); err != nil {
+	if err := upload.CheckContentType("content_type", begin.ContentType); err != nil {
 		return err
 	}
 	if begin.SHA256, err = readSum("sha256", in.SHA256); err != nil {

@@ -56,6 +56,7 @@ func (s *server) version(r *request, f *catalog.File, v catalog.Version) (contra
 		VersionID: v.ID, Size: v.Size, ETag: v.ETag, ContentType: v.ContentType(*f), DigestState: digestState(v),
 		SHA256:     hex.EncodeToString(v.SHA256),
 		ModifiedAt: moment(v.ModifiedAt), CreatedBy: v.CreatedBy, Current: v.KeptUntil.IsZero(), KeptUntil: v.KeptUntil,
+		Imported: v.Imported(), Changed: v.Changed,
 	}
 	by, err := s.Catalog.User(r.Request.Context(), v.CreatedBy)
 	switch {

@@ -52,7 +52,8 @@ type Action string
 // LinkFile the making and the life of a link to a file, StartSession a download
 // session of one's own, ManageSession what is done with one, ReadAudit
 // who downloaded the files of one owner, ListFiles the files of
-// one owner, ManageUsers all that is done to users by others.
+// one owner, ManageUsers all that is done to users by others, ManageImports
+// what is done with imports of objects that a store has.
 const (
 	ReadFile      Action = "file.read"
 	WriteFile     Action = "file.write"
@@ -69,6 +70,7 @@ const (
 	ChangeProfile Action = "profile.change"
 	Logout        Action = "login.end"
 	ManageUsers   Action = "user.manage"
+	ManageImports Action = "import.manage"
 )
 
 // scope tells on which objects an action is allowed. The zero scope is never.
@@ -124,6 +126,7 @@ var permissions = [...]permission{
 	{ChangeProfile, never, own, own, always},
 	{Logout, never, own, own, always},
 	{ManageUsers, never, never, never, always},
+	{ManageImports, never, never, never, always},
 }
 
 // Actions returns every action, in the order of the table.

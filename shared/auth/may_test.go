@@ -122,6 +122,10 @@ var walk = []struct {
 	{auth.ManageUsers, guest, 403, 403, 403, 403, 403},
 	{auth.ManageUsers, user, 403, 403, 403, 403, 403},
 	{auth.ManageUsers, admin, ok, ok, ok, ok, 404},
+	{auth.ManageImports, nobody, 401, 401, 401, 401, 401},
+	{auth.ManageImports, guest, 403, 403, 403, 403, 403},
+	{auth.ManageImports, user, 403, 403, 403, 403, 403},
+	{auth.ManageImports, admin, ok, ok, ok, ok, 404},
 }
 
 func TestMay(t *testing.T) {

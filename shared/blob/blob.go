@@ -26,6 +26,7 @@
 //	digest_mismatch      Unprocessable        a part is not of the SHA-256 announced
 //	multipart_unsupported Unprocessable       the store takes no blob in parts
 //	presign_unsupported  Unprocessable        the store cannot be reached by presigned URLs
+//	list_unsupported     Unprocessable        the store does not list its blobs
 //
 // The exceptions are the errors of a destination (see Reader.CopyN) and of a
 // part's body (see Bucket.PutPart).
@@ -38,4 +39,8 @@ const MaxKey = 1024
 type Attrs struct {
 	Size int64  // bytes
 	ETag string // the store's own entity tag, quoted; empty where it has none
+
+	// ContentType is what whoever put the blob there says that it is; empty
+	// where nobody did, or said no more than that it is bytes. Stat alone tells.
+	ContentType string
 }

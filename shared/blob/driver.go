@@ -44,6 +44,10 @@ type Driver interface {
 	// where there are none.
 	Presigner() Presigner
 
+	// Lister returns what lists the blobs that are there, or nil where the
+	// store cannot.
+	Lister() Lister
+
 	// ErrorCode classifies an error that a method, a reader or a DriverWriter
 	// returned.
 	ErrorCode(err error) Code

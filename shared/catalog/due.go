@@ -285,7 +285,7 @@ func (c *Catalog) removeKeptVersion(ctx context.Context, f File, item table.Item
 		return err
 	}
 	v := readVersion(r)
-	if err := s.remove(ctx, v.Key); err != nil {
+	if err := s.remove(ctx, v.content()); err != nil {
 		return err
 	}
 	if err := c.forgetVersion(ctx, f.Owner, f.ID, v.ID); !fault.Is(err, fault.NotFound, "") {

@@ -61,7 +61,7 @@ func (v Version) Verified() []byte {
 // Version is one immutable content of a file.
 type Version struct {
 	ID         string
-	Key        string // of its blob; never reused
+	Key        string // of its blob; never reused by us
 	Size       int64
 	ETag       string // quoted and strong; fixed when the version is published
 	StoreETag  string // that of its blob in the store, quoted; empty where it has none
@@ -69,6 +69,8 @@ type Version struct {
 	Claimed    bool   // SHA256 is what the sender says, and nobody has checked it
 	ModifiedAt time.Time
 	CreatedBy  string    // a user id
+	Import     string    // what registered an object that was there already; empty: nothing did
+	Changed    bool      // the object that was there is another one now, or gone
 	KeptUntil  time.Time // when a replaced version goes; zero: it is current
 
 	contentType string // the file's, when this version was replaced
@@ -91,7 +93,7 @@ func locationKey(owner, path string) table.Key {
 func (v Version) attrs() table.Attrs {
 	return table.Attrs{
 		"version": v.ID, "key": v.Key, "size": v.Size, "etag": v.ETag, "store_etag": v.StoreETag, "sha256": v.SHA256, "claimed": v.Claimed,
-		"modified": millis(v.ModifiedAt), "by": v.CreatedBy, "kept": millis(v.KeptUntil),
+		"modified": millis(v.ModifiedAt), "by": v.CreatedBy, "kept": millis(v.KeptUntil), "import": v.Import, "changed": v.Changed,
 	}
 }
 
@@ -102,7 +104,7 @@ func readVersion(r reader) Version {
 	}
 	return Version{
 		ID: r.str("version"), Key: r.str("key"), Size: r.num("size"), ETag: r.str("etag"), StoreETag: r.str("store_etag"), SHA256: sum, Claimed: r.flag("claimed"),
-		ModifiedAt: r.time("modified"), CreatedBy: r.str("by"),
+		ModifiedAt: r.time("modified"), CreatedBy: r.str("by"), Import: r.str("import"), Changed: r.flag("changed"),
 		KeptUntil: r.time("kept"), contentType: r.str("content_type"),
 	}
 }

@@ -25,7 +25,7 @@ func hashingPartition(blob string) string { return "HASHING#" + blob }
 
 // Hashing returns how far v was read; the zero Hashing where nobody began.
 func (c *Catalog) Hashing(ctx context.Context, v Version) (Hashing, error) {
-	page, err := c.hot.Query(ctx, table.Query{PK: hashingPartition(v.Key), Limit: table.MaxQuery})
+	page, err := c.hot.Query(ctx, table.Query{PK: hashingPartition(v.content()), Limit: table.MaxQuery})
 	if err != nil {
 		return Hashing{}, err
 	}
@@ -49,7 +49,7 @@ func (c *Catalog) PutHashing(ctx context.Context, v Version, h Hashing) error {
 	var ops []table.Op
 	for saved := h.Saved; len(ops) == 0 || len(saved) > 0; {
 		n := min(len(saved), manifestPiece)
-		op := put(table.Key{PK: hashingPartition(v.Key), SK: fmt.Sprintf("%04d", len(ops))},
+		op := put(table.Key{PK: hashingPartition(v.content()), SK: fmt.Sprintf("%04d", len(ops))},
 			table.Attrs{"read": h.Read, "damaged": h.Damaged, "saved": saved[:n]})
 		op.ExpiresAt = c.now().Add(hashingKept)
 		ops, saved = append(ops, op), saved[n:]
@@ -67,7 +67,7 @@ func (c *Catalog) KeepManifest(ctx context.Context, file string, v Version, m ma
 	}
 	for packed := m.Pack(); len(packed) > 0; {
 		n := min(len(packed), manifestPiece)
-		ops = append(ops, put(manifestKey(v.Key, len(ops)-2), table.Attrs{"packed": packed[:n]}))
+		ops = append(ops, put(manifestKey(v.content(), len(ops)-2), table.Attrs{"packed": packed[:n]}))
 		packed = packed[n:]
 	}
 	err := c.table.Transact(ctx, ops...)

@@ -53,7 +53,7 @@ func (c *Catalog) Manifest(ctx context.Context, v Version) (manifest.Manifest, e
 	if sum := v.Verified(); sum != nil && v.Size <= manifest.MinChunk {
 		return manifest.Single(v.Size, sum), nil
 	}
-	page, err := c.table.Query(ctx, table.Query{PK: manifestPartition(v.Key), Limit: table.MaxQuery})
+	page, err := c.table.Query(ctx, table.Query{PK: manifestPartition(v.content()), Limit: table.MaxQuery})
 	if err != nil {
 		return manifest.Manifest{}, err
 	}
@@ -77,11 +77,15 @@ func (c *Catalog) Manifest(ctx context.Context, v Version) (manifest.Manifest, e
 }
 
 // withManifest returns a remover of blobs that takes the manifest along. It
-// goes first: the blob's removal is what is tried again after a failure.
+// goes first: the blob's removal is what is tried again after a failure. What
+// no upload of ours wrote is not ours to remove: of it the manifest goes alone.
 func (c *Catalog) withManifest(removeBlob func(context.Context, string) error) func(context.Context, string) error {
 	return func(ctx context.Context, blob string) error {
 		if err := c.removeManifest(ctx, blob); err != nil {
 			return err
+		}
+		if !OwnKey(blob) {
+			return nil
 		}
 		return removeBlob(ctx, blob)
 	}

@@ -78,7 +78,7 @@ func (c *Catalog) version(ctx context.Context, file, id string) (Version, error)
 
 // due is the removal to come of a version that was replaced.
 func (v Version) due(file string) due {
-	return due{Kind: dueVersion, File: file, Version: v.ID, Blob: v.Key, At: v.KeptUntil}
+	return due{Kind: dueVersion, File: file, Version: v.ID, Blob: v.content(), At: v.KeptUntil}
 }
 
 // replaceOps makes f's current version one that was replaced. Its record tells

@@ -36,11 +36,11 @@ func TestDefaults(t *testing.T) {
 		"Addr": "127.0.0.1:8080", "Data": data, "Blob": "file://" + data + "/blobs", "Table": "bolt://" + data + "/sluice.db",
 		"Keys": "file://" + data + "/keys.json", "LogLevel": slog.LevelInfo, "MaxSessions": 100, "Keep": 24 * time.Hour, "Stall": 10 * time.Second,
 		"Delivery": "auto", "RedirectAbove": int64(4 << 20), "UploadParts": "auto", "UploadDigest": "verify", "StopTimeout": 30 * time.Second,
-		"AdminPassword": "***", // never shown, not even whether it is there
+		"AdminPassword": "***", "WebhookToken": "***", // never shown, not even whether it is there
 	}
 	wantFields(t, got, want)
-	if password := got.AdminPassword.Reveal(); password != "" {
-		t.Errorf("AdminPassword = %q, want none", password)
+	if password, token := got.AdminPassword.Reveal(), got.WebhookToken.Reveal(); password != "" || token != "" {
+		t.Errorf("AdminPassword = %q and WebhookToken = %q, want none", password, token)
 	}
 }
 

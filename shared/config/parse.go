@@ -63,6 +63,19 @@ func parseDownloadURLs(to *[]string, v string) error {
 	return nil
 }
 
+// minToken is the least length of a token, in bytes.
+const minToken = 16
+
+// parseToken takes one word, which is what a bearer token is (RFC 6750 §2.1).
+func parseToken(to *Secret, v string) error {
+	wrong := func(c rune) bool { return c <= ' ' || c > '~' }
+	if v != "" && (len(v) < minToken || strings.ContainsFunc(v, wrong)) {
+		return fmt.Errorf("want one word of at least %d printable ASCII characters", minToken)
+	}
+	*to = NewSecret(v)
+	return nil
+}
+
 func parseNumber(to *int, v string, least, most int) error {
 	n, err := strconv.Atoi(v)
 	if err != nil || n < least || n > most {

@@ -74,8 +74,8 @@ func isWhole(t *testing.T, document *openapi3.T) {
 	if !document.IsOpenAPI31OrLater() {
 		t.Errorf("the contract is OpenAPI %s, not 3.1", document.OpenAPI)
 	}
-	if n := len(operations(document)); n != 52 {
-		t.Errorf("the contract has %d operations, not the 52 that are known", n)
+	if n := len(operations(document)); n != 57 {
+		t.Errorf("the contract has %d operations, not the 57 that are known", n)
 	}
 }
 
@@ -178,6 +178,9 @@ func refusesUnknownMembers(t *testing.T, document *openapi3.T) {
 			continue
 		}
 		requests++
+		if o.OperationID == "receiveEvents" {
+			continue // its body is S3's, and may gain members
+		}
 		schema := o.RequestBody.Value.Content["application/json"].Schema.Value
 		if !schema.Type.Is("object") || schema.AdditionalProperties.Has == nil || *schema.AdditionalProperties.Has {
 			t.Errorf("%s: its body does not refuse other members", o.name)
@@ -186,8 +189,8 @@ func refusesUnknownMembers(t *testing.T, document *openapi3.T) {
 			t.Errorf("%s: its body takes the member bogus", o.name)
 		}
 	}
-	if requests != 12 {
-		t.Errorf("looked at %d bodies in JSON, not 12", requests)
+	if requests != 14 {
+		t.Errorf("looked at %d bodies in JSON, not 14", requests)
 	}
 }
 

@@ -143,6 +143,30 @@ func (e DownloadState) Valid() bool {
 	}
 }
 
+// Defines values for ImportState.
+const (
+	ImportStateDone    ImportState = "done"
+	ImportStateFailed  ImportState = "failed"
+	ImportStateRunning ImportState = "running"
+	ImportStateStopped ImportState = "stopped"
+)
+
+// Valid indicates whether the value is a known member of the ImportState enum.
+func (e ImportState) Valid() bool {
+	switch e {
+	case ImportStateDone:
+		return true
+	case ImportStateFailed:
+		return true
+	case ImportStateRunning:
+		return true
+	case ImportStateStopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ManifestFormat.
 const (
 	ManifestFormatJSON     ManifestFormat = "json"
@@ -332,6 +356,21 @@ type Chunk struct {
 	SHA256 string `json:"sha256"`
 }
 
+// CreateImportRequest defines model for CreateImportRequest.
+type CreateImportRequest struct {
+	// DryRun Only tell what would be done; quotas are not looked at.
+	DryRun bool `json:"dry_run,omitempty,omitzero"`
+
+	// Owner Names a user in URLs. It never changes.
+	Owner Username `json:"owner"`
+
+	// Path The folder that the files are put into; without it they are put where the source has them.
+	Path Path `json:"path,omitempty,omitzero"`
+
+	// Source The folder of the store, within where the deployment keeps its files.
+	Source string `json:"source"`
+}
+
 // CreateSessionRequest defines model for CreateSessionRequest.
 type CreateSessionRequest struct {
 	// VersionID A ULID.
@@ -477,6 +516,10 @@ type DownloadState string
 
 // File defines model for File.
 type File struct {
+	// Changed True where that object is another one now, or gone: the bytes can no longer be had, and asking
+	// for them answers 409 `blob_changed` until the object is registered anew.
+	Changed bool `json:"changed,omitempty,omitzero"`
+
 	// ContentType A media type (RFC 9110 §8.3.1).
 	ContentType MediaType `json:"content_type"`
 	CreatedAt   time.Time `json:"created_at"`
@@ -496,6 +539,10 @@ type File struct {
 
 	// ID A ULID.
 	ID ID `json:"id"`
+
+	// Imported True where the bytes are an object that the store had already: it is streamed, never redirected,
+	// and stays in the store when the version goes.
+	Imported bool `json:"imported,omitempty,omitzero"`
 
 	// Name The last segment of the path.
 	Name string `json:"name"`
@@ -539,6 +586,68 @@ type Health struct {
 
 // ID A ULID.
 type ID = string
+
+// Import defines model for Import.
+type Import struct {
+	// Bytes Of those registered.
+	Bytes     int64     `json:"bytes"`
+	CreatedAt time.Time `json:"created_at"`
+	DryRun    bool      `json:"dry_run"`
+
+	// Failed Not registered for another reason.
+	Failed int64 `json:"failed"`
+
+	// ID A ULID.
+	ID ID `json:"id"`
+
+	// Owner The username of the owner, or their id where they are gone.
+	Owner string `json:"owner"`
+
+	// Path The folder that the files are put into; absent if none was named.
+	Path string `json:"path,omitempty,omitzero"`
+
+	// Problems The first few that were skipped or failed.
+	Problems []ImportProblem `json:"problems"`
+
+	// Registered New files, and new versions of files imported before.
+	Registered int64 `json:"registered"`
+
+	// Seen Objects, without those that uploads wrote.
+	Seen int64 `json:"seen"`
+
+	// Skipped A file of another origin has the path, or none can have it.
+	Skipped int64  `json:"skipped"`
+	Source  string `json:"source"`
+
+	// State An import runs until it is `done`, `stopped` by somebody, or `failed`, which it does where its
+	// owner is gone.
+	State ImportState `json:"state"`
+
+	// Unchanged Imported before, as they are.
+	Unchanged int64     `json:"unchanged"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ImportList defines model for ImportList.
+type ImportList struct {
+	Imports []Import `json:"imports"`
+
+	// NextCursor Absent on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// ImportProblem defines model for ImportProblem.
+type ImportProblem struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+
+	// Key The key of the object.
+	Key string `json:"key"`
+}
+
+// ImportState An import runs until it is `done`, `stopped` by somebody, or `failed`, which it does where its
+// owner is gone.
+type ImportState string
 
 // IssuePartsRequest defines model for IssuePartsRequest.
 type IssuePartsRequest struct {
@@ -967,6 +1076,10 @@ type Username = string
 
 // Version defines model for Version.
 type Version struct {
+	// Changed True where that object is another one now, or gone: the bytes can no longer be had, and asking
+	// for them answers 409 `blob_changed` until the object is registered anew.
+	Changed bool `json:"changed,omitempty,omitzero"`
+
 	// ContentType A media type (RFC 9110 §8.3.1).
 	ContentType MediaType `json:"content_type"`
 
@@ -977,6 +1090,10 @@ type Version struct {
 	// DigestState What is known of the SHA-256: `verified` by us, `claimed` by whoever sent the file, or `none`.
 	DigestState DigestState `json:"digest_state"`
 	ETag        string      `json:"etag"`
+
+	// Imported True where the bytes are an object that the store had already: it is streamed, never redirected,
+	// and stays in the store when the version goes.
+	Imported bool `json:"imported,omitempty,omitzero"`
 
 	// KeptUntil When it may go; absent from the current version.
 	KeptUntil time.Time `json:"kept_until,omitempty,omitzero"`
@@ -1143,6 +1260,9 @@ type ListDownloadsParams struct {
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 }
 
+// ReceiveEventsJSONBody defines parameters for ReceiveEvents.
+type ReceiveEventsJSONBody = map[string]interface{}
+
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
 	// Owner The username whose files to list; your own without it.
@@ -1269,6 +1389,15 @@ type RestoreFileParams struct {
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
+	// Cursor The `next_cursor` of the page before. It belongs to the other parameters.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit The most entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListImportsParams defines parameters for ListImports.
+type ListImportsParams struct {
 	// Cursor The `next_cursor` of the page before. It belongs to the other parameters.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
@@ -1539,6 +1668,9 @@ type HeadSourceParams struct {
 	IfUnmodifiedSince *IfUnmodifiedSince `json:"If-Unmodified-Since,omitempty"`
 }
 
+// ReceiveEventsJSONRequestBody defines body for ReceiveEvents for application/json ContentType.
+type ReceiveEventsJSONRequestBody = ReceiveEventsJSONBody
+
 // CreateUploadJSONRequestBody defines body for CreateUpload for application/json ContentType.
 type CreateUploadJSONRequestBody = CreateUploadRequest
 
@@ -1556,6 +1688,9 @@ type CreateSessionJSONRequestBody = CreateSessionRequest
 
 // UndeleteFileJSONRequestBody defines body for UndeleteFile for application/json ContentType.
 type UndeleteFileJSONRequestBody = UndeleteRequest
+
+// CreateImportJSONRequestBody defines body for CreateImport for application/json ContentType.
+type CreateImportJSONRequestBody = CreateImportRequest
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest

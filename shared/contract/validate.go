@@ -53,6 +53,11 @@ func (r UpdateFileRequest) Validate() error {
 // Validate checks a restoration.
 func (r RestoreRequest) Validate() error { return required("version_id", r.VersionID) }
 
+// Validate checks the beginning of an import.
+func (r CreateImportRequest) Validate() error {
+	return first(required("source", r.Source), required("owner", r.Owner))
+}
+
 // Validate checks an undelete; whether a path is one, the use case says.
 func (r UndeleteRequest) Validate() error { return nil }
 

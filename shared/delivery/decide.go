@@ -85,6 +85,8 @@ func (q question) obstacle() string {
 	switch {
 	case !q.presigns:
 		return "local"
+	case q.version.Imported():
+		return "imported" // another object may take its place, and no signature holds the one we mean
 	case !q.sameRange():
 		return "range"
 	case !q.sameConditions():

@@ -65,6 +65,7 @@ func TestOnlyWhatMeansTheSameAtTheStoreIsRedirected(t *testing.T) {
 		{"", func(q *question) { q.presigns = false }, "stream; reason=local"},
 		{"", func(q *question) { q.presigns, q.method = false, http.MethodHead }, "stream; reason=local"},
 		{"", func(q *question) { q.sandboxed = true }, "stream; reason=sandbox"},
+		{"", func(q *question) { q.version.Key = "videos/a" }, "stream; reason=imported"},
 		{"", func(q *question) { q.life = minLife - 1 }, "stream; reason=expiry"},
 		{"", func(q *question) { q.life = minLife }, "redirect; reason=policy"},
 		{"Authorization: Bearer x", nil, "redirect; reason=policy"},

@@ -79,6 +79,9 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, f *catalog.File,
 // sets its header: every part is opened before the header goes out, so that a
 // failing store is a clean error.
 func (s *Service) prepare(h http.Header, r *http.Request, f *catalog.File, o Options) (*body, error) {
+	if f.Version.Changed {
+		return nil, changed(nil)
+	}
 	rep := byterange.Representation{ETag: f.Version.ETag, LastModified: s.lastModified(f), Size: f.Version.Size}
 	verdict := byterange.Evaluate(r.Method, r.Header, rep)
 	switch verdict.Status {
@@ -163,10 +166,21 @@ func lost(err error) error {
 	case fault.NotFound:
 		return fault.Wrap(err, fault.Upstream, "blob_missing", "The store has lost the bytes of this file.")
 	case fault.PreconditionFailed:
-		return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store.")
+		return changed(err)
 	default:
 		return err
 	}
+}
+
+func changed(err error) error {
+	return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store.")
+}
+
+// Changed reports whether a delivery failed since the object of its version is
+// another one now, or gone, before the answer or in its midst.
+func Changed(err error) bool {
+	return fault.Is(err, fault.Conflict, "blob_changed") || fault.Is(err, fault.PreconditionFailed, "blob_changed") ||
+		fault.Is(err, fault.Upstream, "blob_missing") || fault.Is(err, fault.NotFound, "blob_not_found")
 }
 
 func closeAll(parts []*blob.Reader) {

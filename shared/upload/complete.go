@@ -106,7 +106,7 @@ func mismatch() error {
 // process, which a crash ends and the next Watch begins again. The channel is
 // closed when the job ends, for now or for good.
 func (s *Service) Watch(m catalog.Multipart) <-chan struct{} {
-	return s.jobs.start(m.ID, func(ctx context.Context) error {
+	return s.jobs.start(m.ID, jobsAtOnce, func(ctx context.Context) error {
 		err := s.verify(ctx, m)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "verify", "upload_id", m.ID, "error", err)
@@ -115,7 +115,8 @@ func (s *Service) Watch(m catalog.Multipart) <-chan struct{} {
 	})
 }
 
-// Resume goes on with what was being verified when the server ended.
+// Resume goes on with what was being verified, and imported, when the server
+// ended.
 func (s *Service) Resume(ctx context.Context) error {
 	const many = 1000
 	ids, err := s.Catalog.Verifying(ctx, many)
@@ -131,7 +132,11 @@ func (s *Service) Resume(ctx context.Context) error {
 			s.Watch(m)
 		}
 	}
-	return nil
+	imports, err := s.Catalog.Importing(ctx, many)
+	for _, id := range imports {
+		s.WatchImport(catalog.Import{ID: id})
+	}
+	return err
 }
 
 // Close stops the jobs and waits for them. What they were about goes on at the
@@ -139,6 +144,7 @@ func (s *Service) Resume(ctx context.Context) error {
 func (s *Service) Close() error {
 	s.jobs.stop()
 	s.descriptions.stop()
+	s.imports.stop()
 	return nil
 }
 

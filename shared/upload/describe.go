@@ -33,10 +33,13 @@ const (
 // another's turn nothing is done: ask again. The channel is closed when the job
 // ends, for now or for good.
 func (s *Service) Describe(f catalog.File) <-chan struct{} {
-	return s.descriptions.start(f.Version.ID, func(ctx context.Context) error {
+	return s.descriptions.start(f.Version.ID, jobsAtOnce, func(ctx context.Context) error {
 		lease, err := s.Catalog.Lease(ctx, describeLease, leaseLife)
 		if err == nil && lease != nil {
 			err = errors.Join(s.describe(ctx, f, lease), lease.Release(context.WithoutCancel(ctx)))
+		}
+		if fault.Is(err, fault.PreconditionFailed, "blob_changed") {
+			err = s.Catalog.MarkChanged(ctx, f)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "describe", "file_id", f.ID, "version_id", f.Version.ID, "error", err)

@@ -22,8 +22,9 @@ type jobs struct {
 }
 
 // start runs the job of an upload unless it runs already, and returns what is
-// closed at its end. After stop it runs nothing.
-func (j *jobs) start(id string, run func(context.Context) error) <-chan struct{} {
+// closed at its end. After stop it runs nothing. atOnce, the same at every call,
+// bounds how many run at a time.
+func (j *jobs) start(id string, atOnce int, run func(context.Context) error) <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if done, ok := j.running[id]; ok {
@@ -35,7 +36,7 @@ func (j *jobs) start(id string, run func(context.Context) error) <-chan struct{}
 		return done
 	}
 	if j.running == nil {
-		j.running, j.failed, j.places = map[string]chan struct{}{}, map[string]error{}, make(chan struct{}, jobsAtOnce)
+		j.running, j.failed, j.places = map[string]chan struct{}{}, map[string]error{}, make(chan struct{}, atOnce)
 		j.ctx, j.cancel = context.WithCancel(context.Background())
 	}
 	j.running[id] = done

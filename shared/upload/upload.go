@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"sluice/shared/auth"
@@ -32,12 +33,14 @@ type Service struct {
 	Catalog *catalog.Catalog
 	Blobs   *blob.Bucket
 	Policy  Policy
+	Root    *url.URL // where the blobs are: s3://bucket/prefix/; its query is not looked at
 	Log     *slog.Logger
 	Clock   func() time.Time
 
 	jobs         jobs // of uploads that are being verified
 	descriptions jobs // of versions that get a manifest
 	running      running
+	imports      jobs // of objects that are there already
 }
 
 // Policy is what a deployment has settled about uploads.

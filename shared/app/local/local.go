@@ -92,14 +92,14 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	}
 	a.Deps = api.Deps{
 		Accounts: r.accounts, Catalog: cat, Ring: r.ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
-		Uploads:      &upload.Service{Catalog: cat, Blobs: blobs, Policy: a.uploadPolicy(c), Log: log, Clock: o.Clock},
+		Uploads:      &upload.Service{Catalog: cat, Blobs: blobs, Policy: a.uploadPolicy(c), Root: c.Blob, Log: log, Clock: o.Clock},
 		Links:        &link.Service{Catalog: cat, Ring: r.ring, Clock: o.Clock},
 		Delivery:     &delivery.Service{Blobs: blobs, Policy: a.deliveryPolicy(c), Clock: o.Clock, Stall: c.Stall},
 		Checks:       map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
 		Recorder:     delivery.NewRecorder(cat, log, o.Clock),
 		Stopping:     func() bool { return false },
 		DownloadURLs: c.DownloadURLs, TrustedProxies: c.TrustedProxies, CORSOrigins: c.CORSOrigins,
-		MaxSessions: c.MaxSessions, Stall: c.Stall,
+		MaxSessions: c.MaxSessions, Stall: c.Stall, WebhookToken: c.WebhookToken,
 	}
 	a.closers = append(a.closers, a.Deps.Uploads.Close)
 	if err := a.Deps.Uploads.Resume(ctx); err != nil {

@@ -29,6 +29,7 @@ const (
 	CompleteMultipart
 	AbortMultipart
 	Presign
+	List
 )
 
 // Fault is one disturbance. Its parts happen in the order of the fields, and

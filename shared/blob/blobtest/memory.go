@@ -7,7 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"sluice/shared/blob"
 )
@@ -29,6 +33,7 @@ type Memory struct {
 type memoryBlob struct {
 	data []byte
 	etag string
+	at   time.Time
 }
 
 func (b memoryBlob) attrs() blob.Attrs {
@@ -87,6 +92,26 @@ func (m *Memory) Multipart() blob.Multiparter { return nil }
 // Presigner implements blob.Driver: a Memory has no address.
 func (m *Memory) Presigner() blob.Presigner { return nil }
 
+// Lister implements blob.Driver.
+func (m *Memory) Lister() blob.Lister { return m }
+
+// List implements blob.Lister.
+func (m *Memory) List(_ context.Context, prefix, after string, limit int) (objects []blob.Object, more bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(m.blobs)) {
+		if !strings.HasPrefix(key, prefix) || key <= after {
+			continue
+		}
+		if len(objects) == limit {
+			return objects, true, nil
+		}
+		b := m.blobs[key]
+		objects = append(objects, blob.Object{Key: key, Size: int64(len(b.data)), ETag: b.etag, ModifiedAt: b.at})
+	}
+	return objects, false, nil
+}
+
 // ErrorCode implements blob.Driver.
 func (m *Memory) ErrorCode(err error) blob.Code {
 	switch {
@@ -118,7 +143,7 @@ type memoryWriter struct {
 
 func (w *memoryWriter) Commit(context.Context) (blob.Attrs, error) {
 	sum := sha256.Sum256(w.Bytes())
-	b := memoryBlob{data: w.Bytes(), etag: `"` + hex.EncodeToString(sum[:]) + `"`}
+	b := memoryBlob{data: w.Bytes(), etag: `"` + hex.EncodeToString(sum[:]) + `"`, at: time.Now()}
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
 	if _, taken := w.store.blobs[w.key]; taken {

@@ -73,6 +73,9 @@ func Run(t *testing.T, open func(t *testing.T) blob.Driver, gaps ...Gap) {
 		{"parts by presigned URLs make the blob", testPresignedParts},
 		{"a presigned URL is never shown", testPresignedSecret},
 		{"what cannot be presigned is refused", testPresignRefusals},
+		{"a list has every blob under a prefix, in order", testList},
+		{"a list goes on where the last one ended", testListPages},
+		{"what cannot be listed is refused", testListRefusals},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -137,6 +137,9 @@ func prepare(file *os.File, offset int64, pin string) error {
 // Presigner implements blob.Driver: nobody but us reaches a disk.
 func (d *Driver) Presigner() blob.Presigner { return nil }
 
+// Lister implements blob.Driver: the names on the disk are not the keys.
+func (d *Driver) Lister() blob.Lister { return nil }
+
 // Delete implements blob.Driver. The removal is durable when it returns.
 func (d *Driver) Delete(_ context.Context, key string) error {
 	name := objectName(key)

@@ -56,6 +56,7 @@ var (
 	_ blob.Driver      = (*Driver)(nil)
 	_ blob.Multiparter = (*Driver)(nil)
 	_ blob.Presigner   = (*Driver)(nil)
+	_ blob.Lister      = (*Driver)(nil)
 )
 
 // Driver is a blob.Driver over a bucket.
@@ -146,6 +147,9 @@ func (d *Driver) Multipart() blob.Multiparter { return d }
 
 // Presigner implements blob.Driver.
 func (d *Driver) Presigner() blob.Presigner { return d }
+
+// Lister implements blob.Driver.
+func (d *Driver) Lister() blob.Lister { return d }
 
 // ErrorCode implements blob.Driver.
 func (d *Driver) ErrorCode(err error) blob.Code { return code(err) }

@@ -129,13 +129,24 @@ func (d *Driver) head(ctx context.Context, key, pin string) (blob.Attrs, http.He
 		}
 		_ = resp.Body.Close() // it has none
 		header = resp.Header
-		attrs = blob.Attrs{Size: resp.ContentLength, ETag: header.Get("ETag")}
+		attrs = blob.Attrs{Size: resp.ContentLength, ETag: header.Get("ETag"), ContentType: saidType(header)}
 		if pin != "" && attrs.ETag != pin {
 			return errChanged
 		}
 		return nil
 	})
 	return attrs, header, err
+}
+
+// saidType returns the content type of an object, unless it says no more than
+// that it is bytes, as stores do of what came without one.
+func saidType(header http.Header) string {
+	switch t := header.Get("Content-Type"); t {
+	case "binary/octet-stream", "application/octet-stream":
+		return ""
+	default:
+		return t
+	}
 }
 
 // The pauses between attempts: the first is at most firstPause, each further

@@ -108,6 +108,32 @@ type ClientInterface interface {
 	// Corresponds with GET /api/audit (the `ListDownloads` operationId).
 	ListDownloads(ctx context.Context, params *ListDownloadsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReceiveEventsWithBody Tell of new objects in the store
+	//
+	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
+	// bearer; without that setting the answer is 404. An object that was created is looked up and
+	// registered for the owner, and under the path, of the import with the longest source that it lies
+	// under; where there is none the record is ignored, and so is every other event. What the record
+	// says beside the key is not believed, so records may come late, twice and in any order.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/events/s3 (the `ReceiveEvents` operationId).
+	ReceiveEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveEvents Tell of new objects in the store
+	//
+	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
+	// bearer; without that setting the answer is 404. An object that was created is looked up and
+	// registered for the owner, and under the path, of the import with the longest source that it lies
+	// under; where there is none the record is ignored, and so is every other event. What the record
+	// says beside the key is not believed, so records may come late, twice and in any order.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/events/s3 (the `ReceiveEvents` operationId).
+	ReceiveEvents(ctx context.Context, body ReceiveEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListFiles List files
 	//
 	// Pages through the files of one owner by path, in byte order. With `delimiter=/`, what lies
@@ -317,6 +343,60 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/files/{id}/versions (the `ListVersions` operationId).
 	ListVersions(ctx context.Context, id FileID, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImports List imports
+	//
+	// The latest first. For admins.
+	//
+	// Corresponds with GET /api/imports (the `ListImports` operationId).
+	ListImports(ctx context.Context, params *ListImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateImportWithBody Register what is in the store already
+	//
+	// Begins a job of the server that makes each object under a source the file of an owner, without
+	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
+	// it. The source lies where the deployment keeps its files; another place is 422
+	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	//
+	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
+	// file that did not come of that object is never touched: the object is skipped, and so is one whose
+	// key is no path. Imported objects stay in the store whatever becomes of their files. For admins.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/imports (the `CreateImport` operationId).
+	CreateImportWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateImport Register what is in the store already
+	//
+	// Begins a job of the server that makes each object under a source the file of an owner, without
+	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
+	// it. The source lies where the deployment keeps its files; another place is 422
+	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	//
+	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
+	// file that did not come of that object is never touched: the object is skipped, and so is one whose
+	// key is no path. Imported objects stay in the store whatever becomes of their files. For admins.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/imports (the `CreateImport` operationId).
+	CreateImport(ctx context.Context, body CreateImportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StopImport Stop an import
+	//
+	// Ends a job that runs, within a page; what it registered stays. After that, and of an import that
+	// has ended, objects that the store tells of later no longer go to its owner. For admins.
+	//
+	// Corresponds with DELETE /api/imports/{id} (the `StopImport` operationId).
+	StopImport(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImport How far an import is
+	//
+	// The counts change page by page, of 200 objects. For admins.
+	//
+	// Corresponds with GET /api/imports/{id} (the `GetImport` operationId).
+	GetImport(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LoginWithBody Log in
 	//
@@ -715,6 +795,52 @@ func (c *Client) GetJWKS(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 // Corresponds with GET /api/audit (the `ListDownloads` operationId).
 func (c *Client) ListDownloads(ctx context.Context, params *ListDownloadsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListDownloadsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveEventsWithBody Tell of new objects in the store
+//
+// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
+// bearer; without that setting the answer is 404. An object that was created is looked up and
+// registered for the owner, and under the path, of the import with the longest source that it lies
+// under; where there is none the record is ignored, and so is every other event. What the record
+// says beside the key is not believed, so records may come late, twice and in any order.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/events/s3 (the `ReceiveEvents` operationId).
+func (c *Client) ReceiveEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveEventsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveEvents Tell of new objects in the store
+//
+// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
+// bearer; without that setting the answer is 404. An object that was created is looked up and
+// registered for the owner, and under the path, of the import with the longest source that it lies
+// under; where there is none the record is ignored, and so is every other event. What the record
+// says beside the key is not believed, so records may come late, twice and in any order.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/events/s3 (the `ReceiveEvents` operationId).
+func (c *Client) ReceiveEvents(ctx context.Context, body ReceiveEventsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveEventsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1125,6 +1251,110 @@ func (c *Client) UndeleteFile(ctx context.Context, id FileID, body UndeleteFileJ
 // Corresponds with GET /api/files/{id}/versions (the `ListVersions` operationId).
 func (c *Client) ListVersions(ctx context.Context, id FileID, params *ListVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListVersionsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImports List imports
+//
+// The latest first. For admins.
+//
+// Corresponds with GET /api/imports (the `ListImports` operationId).
+func (c *Client) ListImports(ctx context.Context, params *ListImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateImportWithBody Register what is in the store already
+//
+// Begins a job of the server that makes each object under a source the file of an owner, without
+// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
+// it. The source lies where the deployment keeps its files; another place is 422
+// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+//
+// Importing again changes nothing of what has not changed, and makes a new version of what has. A
+// file that did not come of that object is never touched: the object is skipped, and so is one whose
+// key is no path. Imported objects stay in the store whatever becomes of their files. For admins.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/imports (the `CreateImport` operationId).
+func (c *Client) CreateImportWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateImportRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateImport Register what is in the store already
+//
+// Begins a job of the server that makes each object under a source the file of an owner, without
+// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
+// it. The source lies where the deployment keeps its files; another place is 422
+// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+//
+// Importing again changes nothing of what has not changed, and makes a new version of what has. A
+// file that did not come of that object is never touched: the object is skipped, and so is one whose
+// key is no path. Imported objects stay in the store whatever becomes of their files. For admins.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/imports (the `CreateImport` operationId).
+func (c *Client) CreateImport(ctx context.Context, body CreateImportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateImportRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StopImport Stop an import
+//
+// Ends a job that runs, within a page; what it registered stays. After that, and of an import that
+// has ended, objects that the store tells of later no longer go to its owner. For admins.
+//
+// Corresponds with DELETE /api/imports/{id} (the `StopImport` operationId).
+func (c *Client) StopImport(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStopImportRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImport How far an import is
+//
+// The counts change page by page, of 200 objects. For admins.
+//
+// Corresponds with GET /api/imports/{id} (the `GetImport` operationId).
+func (c *Client) GetImport(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImportRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -2061,6 +2291,46 @@ func NewListDownloadsRequest(server string, params *ListDownloadsParams) (*http.
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewReceiveEventsRequest calls the generic ReceiveEvents builder with application/json body
+func NewReceiveEventsRequest(server string, body ReceiveEventsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReceiveEventsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewReceiveEventsRequestWithBody constructs an http.Request for the ReceiveEvents method, with any body, and a specified content type
+func NewReceiveEventsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/events/s3")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -3084,6 +3354,180 @@ func NewListVersionsRequest(server string, id FileID, params *ListVersionsParams
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListImportsRequest constructs an http.Request for the ListImports method
+func NewListImportsRequest(server string, params *ListImportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/imports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateImportRequest calls the generic CreateImport builder with application/json body
+func NewCreateImportRequest(server string, body CreateImportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateImportRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateImportRequestWithBody constructs an http.Request for the CreateImport method, with any body, and a specified content type
+func NewCreateImportRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/imports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStopImportRequest constructs an http.Request for the StopImport method
+func NewStopImportRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/imports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetImportRequest constructs an http.Request for the GetImport method
+func NewGetImportRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/imports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)

@@ -1,0 +1,98 @@
+package upload
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+
+	"sluice/shared/blob"
+	"sluice/shared/catalog"
+	"sluice/shared/fault"
+)
+
+// StoredObject names an object that a store says was created.
+type StoredObject struct {
+	Bucket string
+	Key    string // in the bucket
+}
+
+// ReadEvents returns the objects that an S3 event notification says were
+// created; other events are left out. Of the rest of a record nothing is taken,
+// since a record may be late: what is there now counts.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+func ReadEvents(body []byte) ([]StoredObject, error) {
+	var message struct {
+		Records []struct {
+			EventName string `json:"eventName"` //nolint:tagliatelle // the name is S3's
+			S3        struct {
+				Bucket struct {
+					Name string `json:"name"`
+				} `json:"bucket"`
+				Object struct {
+					Key string `json:"key"`
+				} `json:"object"`
+			} `json:"s3"`
+		}
+	}
+	if err := json.Unmarshal(body, &message); err != nil {
+		return nil, fault.New(fault.Invalid, "invalid_json", "The body is no S3 event notification.")
+	}
+	var objects []StoredObject
+	for _, r := range message.Records {
+		// Amazon's names begin with the event, MinIO's with its service.
+		if !strings.HasPrefix(strings.TrimPrefix(r.EventName, "s3:"), "ObjectCreated:") {
+			continue
+		}
+		key, err := url.QueryUnescape(r.S3.Object.Key)
+		if err != nil {
+			return nil, fault.InvalidField("key", "A record's key is not URL-encoded.")
+		}
+		objects = append(objects, StoredObject{Bucket: r.S3.Bucket.Name, Key: key})
+	}
+	return objects, nil
+}
+
+// RegisterObject registers an object for the import with the longest source
+// that it lies under, as that import would. It does nothing where there is none,
+// for what an upload wrote, and for an object that cannot be a file there or is
+// gone.
+func (s *Service) RegisterObject(ctx context.Context, o StoredObject) error {
+	key, within := strings.CutPrefix(o.Key, strings.TrimPrefix(s.Root.Path, "/"))
+	if o.Bucket != s.Root.Host || !within || key == "" || strings.HasSuffix(key, "/") || catalog.OwnKey(key) {
+		return nil
+	}
+	i, err := s.importOf(ctx, key)
+	if err != nil || i == nil {
+		return err
+	}
+	_, _, err = s.register(ctx, *i, blob.Object{Key: key})
+	if err != nil && (skipped(err) || fault.Is(err, fault.InsufficientStorage, "quota_exceeded")) {
+		s.Log.WarnContext(ctx, "an object that the store told of is not registered", "import_id", i.ID, "error", err)
+		return nil // to be told of it again would change nothing
+	}
+	return err
+}
+
+// importOf returns the import to which an object belongs, or nil: of those with
+// the longest source the latest.
+func (s *Service) importOf(ctx context.Context, key string) (*catalog.Import, error) {
+	var found *catalog.Import
+	for after := ""; ; {
+		page, more, err := s.Catalog.Imports(ctx, after, blob.MaxList)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range page {
+			after = i.ID
+			counts := !i.DryRun && (i.State == catalog.ImportRunning || i.State == catalog.ImportDone)
+			if counts && strings.HasPrefix(key, i.Prefix) && (found == nil || len(i.Prefix) > len(found.Prefix)) {
+				found = &i
+			}
+		}
+		if !more {
+			return found, nil
+		}
+	}
+}
