@@ -74,7 +74,7 @@ func (a account) token(ctx context.Context, c *client.Client) (string, error) {
 	if password == "" {
 		return "", errors.New("set SLUICE_TOKEN to an access token, or SLUICE_PASSWORD to the password of " + a.user)
 	}
-	tokens, err := client.Decode[contract.Tokens](c.Login(ctx, contract.LoginRequest{Username: a.user, Password: password})) //nolint:bodyclose // Decode does
+	tokens, err := client.Decode[contract.Tokens](c.Login(ctx, contract.LoginRequest{Username: a.user, Password: password}))
 	return tokens.AccessToken, err
 }
 
@@ -88,7 +88,7 @@ func runImport(ctx context.Context, to account, ask contract.CreateImportRequest
 	if err != nil {
 		return err
 	}
-	i, err := client.Decode[contract.Import](c.CreateImport(ctx, ask, client.Bearer(token))) //nolint:bodyclose // Decode does
+	i, err := client.Decode[contract.Import](c.CreateImport(ctx, ask, client.Bearer(token)))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func runImport(ctx context.Context, to account, ask contract.CreateImportRequest
 		if ctx.Err() != nil {
 			return fmt.Errorf("the import %s goes on in the server; GET /api/imports/%[1]s shows it, DELETE stops it", i.ID)
 		}
-		next, err := client.Decode[contract.Import](c.GetImport(ctx, i.ID, client.Bearer(token))) //nolint:bodyclose // Decode does
+		next, err := client.Decode[contract.Import](c.GetImport(ctx, i.ID, client.Bearer(token)))
 		switch {
 		case err == nil:
 			i = next
