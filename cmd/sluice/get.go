@@ -116,7 +116,7 @@ func get(ctx context.Context, s getSettings, args []string, in io.Reader, out, e
 	if err != nil {
 		return err
 	}
-	accounts, err := newAccounts()
+	accounts, err := newAccounts("")
 	if err != nil {
 		return err
 	}
