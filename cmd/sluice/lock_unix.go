@@ -12,7 +12,7 @@ import (
 // whoever has it.
 func lock(file *os.File) error {
 	for {
-		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != unix.EINTR {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (stri
 	fd := int(os.Stdin.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
-		return "", mistake("There is no terminal to ask for the password: use --password-stdin.") //nolint:nilerr // it says so
+		return "", mistake("There is no terminal to ask for the password: use --password-stdin.")
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), "Password: ")
 	defer fmt.Fprintln(cmd.ErrOrStderr())

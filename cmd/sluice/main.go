@@ -35,6 +35,7 @@ To begin, run: sluice serve`,
 	})
 	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
 	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand())
+	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
 	return root
 }
 

@@ -35,7 +35,7 @@ func remoteCommand(cmd *cobra.Command, run func(context.Context, *remote, []stri
 
 func (r *remote) command(cmd *cobra.Command, run func(context.Context, *remote, []string) error) *cobra.Command {
 	var server string
-	cmd.Flags().StringVar(&server, "server", "", "the server's `URL` (default: SLUICE_SERVER, where you are logged in, or "+defaultServer+")")
+	cmd.Flags().StringVar(&server, "server", "", "the server's `URL` (default: SLUICE_SERVER, else where you are logged in, else "+defaultServer+")")
 	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON instead of words")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return withExitCode(cmd.Context(), mistake("%s. See %s --help.", err, cmd.CommandPath()))
