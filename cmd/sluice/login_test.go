@@ -86,6 +86,9 @@ func TestLogin(t *testing.T) {
 	p.want(2, "See sluice login --help.", "login")
 	p.want(2, "unknown flag", "whoami", "--loud")
 	p.want(2, "The server is a URL", "whoami", "--server", "localhost")
+	if code, _, errs := p.sluice("", "whoami", "--server", "http://ada:"+secret+"@127.0.0.1:1"); code != 2 || strings.Contains(errs, secret) {
+		t.Errorf("a server with a password: exit code %d, %s; want 2 and no password", code, errs)
+	}
 
 	if code, _, errs := p.sluice(password, "login", "--server", "http://127.0.0.1:1", "--password-stdin", "admin"); code != 3 {
 		t.Errorf("nobody listens: exit code %d, %s; want 3", code, errs)

@@ -67,7 +67,7 @@ func (r *remote) open(server string, out io.Writer) (err error) {
 		return err
 	}
 	u, err := url.Parse(r.accounts.server)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return mistake("The server is a URL such as %s.", defaultServer) // the one given may hold a password
 	}
 	return nil
