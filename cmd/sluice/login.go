@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -68,27 +67,33 @@ func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (stri
 		return strings.TrimSuffix(line, "\r"), err
 	}
 	fd := int(os.Stdin.Fd())
-	before, err := term.GetState(fd)
+	before, err := term.MakeRaw(fd) // ahead of the prompt: nothing typed after that shows
 	if err != nil {
 		return "", mistake("There is no terminal to ask for the password: use --password-stdin.")
 	}
-	fmt.Fprint(cmd.ErrOrStderr(), "Password: ")
-	defer fmt.Fprintln(cmd.ErrOrStderr())
+	terminal := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{os.Stdin, cmd.ErrOrStderr()}, "")
 	type answer struct {
-		password []byte
+		password string
 		err      error
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		password, err := term.ReadPassword(fd)
+		password, err := terminal.ReadPassword("Password: ")
 		answered <- answer{password, err}
 	}()
+	var a answer
 	select {
-	case a := <-answered:
-		return string(a.password), a.err
-	case <-ctx.Done(): // the terminal has to show again what is typed
-		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+	case a = <-answered:
+	case <-ctx.Done():
+		a.err = ctx.Err()
 	}
+	if errors.Is(a.err, io.EOF) { // Ctrl-C and Ctrl-D
+		a.err = mistake("No password was given.")
+	}
+	return a.password, errors.Join(a.err, term.Restore(fd, before))
 }
 
 // logIn gets tokens and keeps them.

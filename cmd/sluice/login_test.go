@@ -150,26 +150,37 @@ func TestCommandsAtOnceRenewTheLogin(t *testing.T) {
 	}
 }
 
-// TestPasswordDoesNotShow types a password at a terminal.
+// TestPasswordDoesNotShow types at a terminal: a password, and Ctrl-C.
 func TestPasswordDoesNotShow(t *testing.T) {
 	needTool(t, "script")
-	p := newcomer(t, startEmpty(t))
-	cmd := exec.Command("script", "-qec", binary+" login --server "+p.URL+" admin", "/dev/null")
-	cmd.Env = environment("HOME=" + p.home)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := &transcript{}
-	cmd.Stdout = shown
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the prompt", func() bool { return strings.Contains(shown.All(), "Password: ") })
-	if _, err := in.Write([]byte(password + "\n")); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(shown.All(), "logged in as admin") || strings.Contains(shown.All(), password) {
-		t.Errorf("login at a terminal: %v and %q, want success and no password", err, shown.All())
+	server := startEmpty(t)
+	for _, c := range []struct {
+		name, typed, want string
+		code              int
+	}{
+		{"a password", password + "\r", "logged in as admin", 0},
+		{"Ctrl-C", password + "\x03", "No password was given.", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.Command("script", "-qec", binary+" login --server "+server.URL+" admin", "/dev/null")
+			cmd.Env = environment("HOME=" + t.TempDir())
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown := &transcript{}
+			cmd.Stdout = shown
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the prompt", func() bool { return strings.Contains(shown.All(), "Password: ") })
+			if _, err := in.Write([]byte(c.typed)); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // ProcessState tells
+			if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(shown.All(), c.want) || strings.Contains(shown.All(), password) {
+				t.Errorf("login at a terminal: exit code %d and %q, want %d, %q and no password", got, shown.All(), c.code, c.want)
+			}
+		})
 	}
 }
