@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -33,32 +33,26 @@ type accounts struct {
 	netrc  map[string]string // by host: the Authorization field
 
 	mu    sync.Mutex
-	path  string // of the login file; "": the token is from the environment
+	path  string // of the login file; "": there is no place for one, or no need
 	login *login // nil: nobody is logged in
 }
 
-// login is what the login file holds, in JSON. It is readable by its owner
-// only.
-type login struct {
-	Server       string    `json:"server"`
-	AccessToken  string    `json:"access_token"`
-	RefreshToken string    `json:"refresh_token,omitempty"`
-	ExpiresAt    time.Time `json:"expires_at,omitzero"` // of the access token
-}
-
 // newAccounts reads SLUICE_SERVER and SLUICE_TOKEN, or else the login file, and
-// .netrc.
-func newAccounts() (*accounts, error) {
-	a := &accounts{server: os.Getenv("SLUICE_SERVER"), http: &http.Client{Timeout: time.Minute, CheckRedirect: noRedirect}}
+// .netrc. A server that is given takes the place of SLUICE_SERVER.
+func newAccounts(server string) (*accounts, error) {
+	if server == "" {
+		server = os.Getenv("SLUICE_SERVER")
+	}
+	a := &accounts{server: strings.TrimRight(server, "/"), http: &http.Client{Timeout: time.Minute, CheckRedirect: noRedirect}}
+	var err error
+	if token := os.Getenv("SLUICE_TOKEN"); token != "" {
+		a.login = &login{AccessToken: token}
+	} else if err = a.findLogin(); err != nil {
+		return nil, err
+	}
 	if a.server == "" {
 		a.server = defaultServer
 	}
-	if token := os.Getenv("SLUICE_TOKEN"); token != "" {
-		a.login = &login{Server: a.server, AccessToken: token}
-	} else if err := a.readLogin(); err != nil {
-		return nil, err
-	}
-	var err error
 	a.netrc, err = readNetrc()
 	return a, err
 }
@@ -66,24 +60,19 @@ func newAccounts() (*accounts, error) {
 // noRedirect keeps a token from going where a server points.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (a *accounts) readLogin() error {
+// findLogin takes the login of the login file, if it is at the server that is
+// asked for, or none is.
+func (a *accounts) findLogin() error {
 	dir, err := os.UserConfigDir()
 	if err != nil {
 		return nil //nolint:nilerr // without a home there is no login
 	}
-	path := filepath.Join(dir, "sluice", "login.json")
-	text, err := readPrivate(path)
-	if text == nil || err != nil {
+	a.path = filepath.Join(dir, "sluice", "login.json")
+	l, err := readLogin(a.path)
+	if err != nil || l == nil || a.server != "" && l.Server != a.server {
 		return err
 	}
-	var l login
-	if err := json.Unmarshal(text, &l); err != nil || l.Server == "" {
-		return fault.Newf(fault.Invalid, "usage", "%s is not a login file.", path)
-	}
-	if os.Getenv("SLUICE_SERVER") != "" && l.Server != a.server {
-		return nil
-	}
-	a.server, a.path, a.login = l.Server, path, &l
+	a.server, a.login = l.Server, l
 	return nil
 }
 
@@ -98,48 +87,67 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, err
 	}
 	const others = 0o077
-	if info.Mode().Perm()&others != 0 {
+	if runtime.GOOS != "windows" && info.Mode().Perm()&others != 0 { // which has no such bits
 		return nil, fault.Newf(fault.Invalid, "usage", "%s holds secrets and can be read by others: chmod 600 %[1]s.", path)
 	}
 	return os.ReadFile(path)
 }
 
 // token returns an access token that is good for a minute at least, where there
-// is a way to one.
+// is a way to one. It is an Unauthenticated fault where nobody is logged in.
 func (a *accounts) token(ctx context.Context) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.login.RefreshToken == "" || time.Until(a.login.ExpiresAt) > time.Minute {
+	if a.login == nil {
+		return "", a.loggedOut("Nobody is logged in")
+	}
+	if a.login.good() {
 		return a.login.AccessToken, nil
+	}
+	if err := a.refresh(ctx); err != nil {
+		return "", err
+	}
+	return a.login.AccessToken, nil
+}
+
+// refresh exchanges the refresh token. Each is good for one exchange, and the
+// server ends a login whose token comes again: so one program at a time does it,
+// and the next one finds in the file what came of it.
+func (a *accounts) refresh(ctx context.Context) error {
+	unlock, err := lockLogin(a.path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	current, err := readLogin(a.path)
+	if err != nil {
+		return err
+	}
+	if current == nil || current.Server != a.server {
+		return a.loggedOut("Nobody is logged in any more")
+	}
+	if current.good() {
+		a.login = current
+		return nil
 	}
 	c, err := client.New(a.server, client.WithHTTPClient(a.http))
 	if err != nil {
-		return "", err
+		return err
 	}
-	fresh, err := client.Decode[contract.Tokens](c.RefreshToken(ctx, contract.RefreshRequest{RefreshToken: a.login.RefreshToken}))
-	if err != nil {
-		return "", err
+	fresh, err := client.Decode[contract.Tokens](c.RefreshToken(ctx, contract.RefreshRequest{RefreshToken: current.RefreshToken}))
+	switch kind := fault.KindOf(err); {
+	case err != nil && (kind == fault.Unauthenticated || kind == fault.Conflict):
+		return a.loggedOut("The login has ended")
+	case err != nil:
+		return err
 	}
-	a.login.AccessToken, a.login.RefreshToken = fresh.AccessToken, fresh.RefreshToken
-	a.login.ExpiresAt = time.Now().Add(time.Duration(fresh.ExpiresIn) * time.Second)
-	return fresh.AccessToken, a.login.save(a.path)
+	a.login = newLogin(a.server, fresh)
+	return a.login.save(a.path)
 }
 
-// save replaces the login file.
-func (l *login) save(path string) error {
-	text, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), "login-*") // 0600
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(append(text, '\n'))
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return os.Rename(file.Name(), path)
+// loggedOut is the error of who has to log in.
+func (a *accounts) loggedOut(why string) error {
+	return fault.Newf(fault.Unauthenticated, "logged_out", "%s at %s: run sluice login.", why, a.server)
 }
 
 // credentials returns the Authorization field for a URL, or "".

@@ -26,6 +26,12 @@ import (
 // the first of them first.
 const maxAtOnce = 32
 
+// What holds where nothing else is said.
+const (
+	defaultConnections = 16
+	defaultRetries     = 10
+)
+
 // getSettings are the flags of `sluice get`.
 type getSettings struct {
 	output      string
@@ -96,8 +102,8 @@ If something goes wrong the exit code says what:
 	f.BoolVarP(&s.force, "force", "f", false, "replace files that are there")
 	f.BoolVar(&s.restart, "restart", false, "begin anew, whatever there is of the file")
 	f.StringVar(&s.limitRate, "limit-rate", "", "bytes a second of all connections together, such as 500K or 10M")
-	f.IntVar(&s.connections, "max-connections", 16, "the most connections of all files together")
-	f.IntVar(&s.retries, "retries", 10, "how often in a row a server may fail")
+	f.IntVar(&s.connections, "max-connections", defaultConnections, "the most connections of all files together")
+	f.IntVar(&s.retries, "retries", defaultRetries, "how often in a row a server may fail")
 	f.StringVar(&s.checksum, "checksum", "", "what the file must be: sha256:HEX or sha512:HEX")
 	f.StringArrayVarP(&s.headers, "header", "H", nil, "field to send to the URL's own host, such as 'Cookie: a=b'; may be given several times")
 	f.BoolVar(&s.metalink, "metalink", false, "take what the URLs lead to for Metalink documents")
@@ -116,10 +122,15 @@ func get(ctx context.Context, s getSettings, args []string, in io.Reader, out, e
 	if err != nil {
 		return err
 	}
-	accounts, err := newAccounts()
+	accounts, err := newAccounts("")
 	if err != nil {
 		return err
 	}
+	return s.get(ctx, accounts, urls, out, errOut)
+}
+
+// get downloads what URLs lead to.
+func (s getSettings) get(ctx context.Context, accounts *accounts, urls []string, out, errOut io.Writer) error {
 	options, err := s.options(accounts, len(urls) > 1)
 	if err != nil {
 		return err

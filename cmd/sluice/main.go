@@ -34,6 +34,8 @@ To begin, run: sluice serve`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
+	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand())
+	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
 	return root
 }
 

@@ -234,6 +234,13 @@ func (tr *transcript) Write(p []byte) (int, error) {
 	return tr.text.Write(p)
 }
 
+// All returns all that was written so far.
+func (tr *transcript) All() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.text.String()
+}
+
 // String returns all whole lines written so far.
 func (tr *transcript) String() string {
 	tr.mu.Lock()
