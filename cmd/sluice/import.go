@@ -1,14 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +17,6 @@ import (
 
 func importCommand() *cobra.Command {
 	var ask contract.CreateImportRequest
-	var to account
 	cmd := &cobra.Command{
 		Use:   "import SOURCE",
 		Short: "Make files of the objects that the bucket has already",
@@ -32,66 +28,41 @@ It may be run again: what has not changed stays as it is, and of what has there 
 a new version. A file that did not come of that object is never touched. The
 objects stay in the bucket, whatever becomes of the files.
 
-The access token of an admin is taken from SLUICE_TOKEN; without it --user logs
-in, with the password in SLUICE_PASSWORD. The command ends with 0 where every
-object is a file, or is skipped since none can be made of it, else with 1.`,
-		Example: `  SLUICE_TOKEN=… sluice admin import s3://media/videos/ --owner ada
-  SLUICE_PASSWORD=… sluice admin import s3://media/videos/ --owner ada --path archive --dry-run`,
+It asks as whoever is logged in, or by SLUICE_TOKEN, who must be an admin. It ends
+with 0 where every object is a file, or is skipped since none can be made of it;
+sluice get --help lists the other exit codes.`,
+		Example: `  sluice admin import s3://media/videos/ --owner ada
+  sluice admin import s3://media/videos/ --owner ada --path archive --dry-run`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%s takes one source, such as s3://bucket/folder/; see %[1]s --help", cmd.CommandPath())
+				return fmt.Errorf("%s takes one source, such as s3://bucket/folder/", cmd.CommandPath())
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ask.Source = args[0]
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return runImport(ctx, to, ask, newProgress(cmd.OutOrStdout()))
-		},
 	}
-	cmd.Flags().StringVar(&to.server, "server", cmp.Or(os.Getenv("SLUICE_URL"), "http://127.0.0.1:8080"), "`URL` of the server [SLUICE_URL]")
-	cmd.Flags().StringVar(&to.user, "user", "admin", "`name` to log in with, where there is no SLUICE_TOKEN")
 	cmd.Flags().StringVar(&ask.Owner, "owner", "", "`name` of the user whose files they become")
 	cmd.Flags().StringVar(&ask.Path, "path", "", "`folder` that the files are put into (default: as they are under the source)")
 	cmd.Flags().BoolVar(&ask.DryRun, "dry-run", false, "only tell what would be done")
-	_ = cmd.MarkFlagRequired("owner") // it is there
-	return cmd
-}
-
-// account is whom the command asks as.
-type account struct {
-	server string
-	user   string
-}
-
-// token returns an access token: a long import outlives the one of a login.
-func (a account) token(ctx context.Context, c *client.Client) (string, error) {
-	if token := os.Getenv("SLUICE_TOKEN"); token != "" {
-		return token, nil
-	}
-	password := os.Getenv("SLUICE_PASSWORD")
-	if password == "" {
-		return "", errors.New("set SLUICE_TOKEN to an access token, or SLUICE_PASSWORD to the password of " + a.user)
-	}
-	tokens, err := client.Decode[contract.Tokens](c.Login(ctx, contract.LoginRequest{Username: a.user, Password: password}))
-	return tokens.AccessToken, err
+	return remoteCommand(cmd, func(ctx context.Context, r *remote, args []string) error {
+		if ask.Owner == "" {
+			return mistake("--owner names the user whose files they become.")
+		}
+		ask.Source = args[0]
+		return runImport(ctx, r, ask)
+	})
 }
 
 // runImport begins an import and shows how far it is until it has ended.
-func runImport(ctx context.Context, to account, ask contract.CreateImportRequest, show *progress) error {
-	c, err := client.New(to.server)
+func runImport(ctx context.Context, r *remote, ask contract.CreateImportRequest) error {
+	var i contract.Import
+	err := r.call(ctx, func(c *client.Client) (err error) {
+		i, err = client.Decode[contract.Import](c.CreateImport(ctx, ask))
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	token, err := to.token(ctx, c)
-	if err != nil {
-		return err
-	}
-	i, err := client.Decode[contract.Import](c.CreateImport(ctx, ask, client.Bearer(token)))
-	if err != nil {
-		return err
-	}
+	show := newProgress(r)
 	show.begun(i)
 	for i.State == contract.ImportStateRunning {
 		show.now(i)
@@ -100,20 +71,22 @@ func runImport(ctx context.Context, to account, ask contract.CreateImportRequest
 		case <-time.After(show.every):
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("the import %s goes on in the server; GET /api/imports/%[1]s shows it, DELETE stops it", i.ID)
+			show.left(i)
+			return ctx.Err()
 		}
-		next, err := client.Decode[contract.Import](c.GetImport(ctx, i.ID, client.Bearer(token)))
-		switch {
-		case err == nil:
-			i = next
-		case fault.Is(err, fault.Unauthenticated, "") && os.Getenv("SLUICE_TOKEN") == "":
-			if token, err = to.token(ctx, c); err != nil {
-				return err
+		err := r.call(ctx, func(c *client.Client) error {
+			next, err := client.Decode[contract.Import](c.GetImport(ctx, i.ID))
+			if err == nil {
+				i = next
 			}
-		case fault.Is(err, fault.Unavailable, ""): // the server starts again, and the job goes on
-		default:
+			return err
+		})
+		if err != nil && !fault.Is(err, fault.Unavailable, "") { // then the server starts again, and the job goes on
 			return err
 		}
+	}
+	if r.json {
+		return errors.Join(r.print(i, ""), importResult(i))
 	}
 	show.ended(i)
 	return importResult(i)
@@ -142,9 +115,11 @@ type progress struct {
 	last     int64
 }
 
-func newProgress(out io.Writer) *progress {
-	p := &progress{out: out, every: time.Second, began: time.Now(), last: -1}
-	if file, ok := out.(*os.File); ok {
+func newProgress(r *remote) *progress {
+	p := &progress{out: r.out, every: time.Second, began: time.Now(), last: -1}
+	if r.json {
+		p.out = io.Discard // JSON is of the end
+	} else if file, ok := r.out.(*os.File); ok {
 		info, err := file.Stat()
 		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}
@@ -173,6 +148,11 @@ func (p *progress) now(i contract.Import) {
 		fmt.Fprintln(p.out, counts(i))
 	}
 	p.last = i.Seen
+}
+
+// left tells of an import that goes on by itself.
+func (p *progress) left(i contract.Import) {
+	fmt.Fprintf(p.out, "\nThe import %s goes on in the server: GET /api/imports/%[1]s shows it, DELETE stops it.\n", i.ID)
 }
 
 func (p *progress) ended(i contract.Import) {

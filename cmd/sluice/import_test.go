@@ -131,21 +131,21 @@ func TestImportCommand(t *testing.T) {
 	p := start(t, data, settings...)
 	token := p.Login(password)
 	p.Put(token, "in/b.mp4", "mine")
-	byPassword, byToken := "SLUICE_PASSWORD="+password, "SLUICE_TOKEN="+token
+	byToken := "SLUICE_TOKEN=" + token
 	for _, c := range []struct {
 		name, env, args string
 		code            int
 		says            string
 	}{
-		{"dry", byPassword, "s3://files/videos --owner admin --path in --dry-run", 0, "Looking at s3://files/videos/ for admin"},
+		{"dry", byToken, "s3://files/videos --owner admin --path in --dry-run", 0, "Looking at s3://files/videos/ for admin"},
 		{"for good", byToken, "s3://files/videos --owner admin --path in", 0, "2 objects: 1 registered (5 bytes), 0 unchanged, 1 skipped, 0 failed\n"},
 		{"what is skipped", byToken, "s3://files/videos/ --owner admin --path in", 0, "videos/b.mp4: A file of another origin has the path.\n"},
 		{"again", byToken, "s3://files/videos/ --owner admin --path in", 0, "2 objects: 0 registered (0 bytes), 1 unchanged, 1 skipped, 0 failed\n"},
-		{"from elsewhere", byToken, "s3://others/ --owner admin", 1, "A source lies where this server keeps its files: in s3://files"},
-		{"for nobody", byToken, "s3://files/videos --owner nobody", 1, "There is no such"},
-		{"without an owner", byToken, "s3://files/videos", 1, "owner"},
-		{"without a source", byToken, "--owner admin", 1, "takes one source"},
-		{"without credentials", "A=b", "s3://files/videos --owner admin", 1, "set SLUICE_TOKEN"},
+		{"from elsewhere", byToken, "s3://others/ --owner admin", 7, "A source lies where this server keeps its files: in s3://files"},
+		{"for nobody", byToken, "s3://files/videos --owner nobody", 5, "There is no such"},
+		{"without an owner", byToken, "s3://files/videos", 2, "owner"},
+		{"without a source", byToken, "--owner admin", 2, "takes one source"},
+		{"without credentials", "A=b", "s3://files/videos --owner admin", 4, "run sluice login"},
 	} {
 		if out, code := runImportCommand(t, p, c.env, strings.Fields(c.args)...); code != c.code || !strings.Contains(out, c.says) {
 			t.Errorf("an import %s ends with %d and says\n%s\nwant %d and %q", c.name, code, out, c.code, c.says)
@@ -176,7 +176,7 @@ func TestInterruptLeavesTheImportRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // its state tells
-	if out := said.String(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out, "goes on in the server") {
+	if out := said.String(); cmd.ProcessState.ExitCode() != 130 || !strings.Contains(out, "goes on in the server") {
 		t.Errorf("after Ctrl-C the command ends with %s and says\n%s", cmd.ProcessState, out)
 	}
 	var list struct{ Imports []imported }
