@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/shared/fault"
+	"sluice/shared/table"
 )
 
 // attempts bounds how often a write starts over when other servers write the
@@ -44,14 +45,7 @@ func (c *Catalog) tries(ctx context.Context) iter.Seq[int] {
 // pause waits a random time up to longest, or until ctx ends, with whose error
 // it then fails.
 func pause(ctx context.Context, longest time.Duration) error {
-	timer := time.NewTimer(rand.N(longest))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return table.Wait(ctx, rand.N(longest))
 }
 
 // contended is the error of a write that lost every one of its attempts.

@@ -44,7 +44,12 @@ func bound(attempt int) time.Duration {
 // to a bound that doubles with each, or until ctx ends; then it returns the
 // context's error. It is for a Driver that has to ask again itself.
 func Pause(ctx context.Context, attempt int) error {
-	timer := time.NewTimer(rand.N(bound(attempt)))
+	return Wait(ctx, rand.N(bound(attempt)))
+}
+
+// Wait waits for a time, or until ctx ends; then it returns the context's error.
+func Wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

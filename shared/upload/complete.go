@@ -230,10 +230,8 @@ func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (blob.Attrs
 		if look++; look == looks {
 			return blob.Attrs{}, err
 		}
-		select {
-		case <-time.After(firstLook << look):
-		case <-ctx.Done():
-			return blob.Attrs{}, ctx.Err()
+		if err := wait(ctx, firstLook<<look); err != nil {
+			return blob.Attrs{}, err
 		}
 	}
 }

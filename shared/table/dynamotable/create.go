@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"sluice/shared/fault"
+	"sluice/shared/table"
 )
 
 // Settings are what Create gives a table beyond what every table has. What is
@@ -61,7 +62,7 @@ func (s *Store) make(ctx context.Context, name string, want Settings) (change st
 		for polls := 0; err == nil && description == nil; polls++ {
 			description, err = s.ready(ctx, name)
 			if isMissing(err) && polls < visiblePolls {
-				err = wait(ctx)
+				err = table.Wait(ctx, pollEvery)
 			}
 		}
 	}
@@ -124,7 +125,7 @@ func (s *Store) ready(ctx context.Context, name string) (*types.TableDescription
 		if status := out.Table.TableStatus; status != types.TableStatusCreating && status != types.TableStatusUpdating {
 			return out.Table, nil
 		}
-		if err := wait(ctx); err != nil {
+		if err := table.Wait(ctx, pollEvery); err != nil {
 			return nil, err
 		}
 	}
@@ -133,17 +134,6 @@ func (s *Store) ready(ctx context.Context, name string) (*types.TableDescription
 func isMissing(err error) bool {
 	_, missing := errors.AsType[*types.ResourceNotFoundException](err)
 	return missing
-}
-
-func wait(ctx context.Context) error {
-	timer := time.NewTimer(pollEvery)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // protect switches deletion protection on.
@@ -219,7 +209,7 @@ func (s *Store) recover(ctx context.Context, name string, want Settings) (string
 		if _, early := errors.AsType[*types.ContinuousBackupsUnavailableException](err); !early {
 			break
 		}
-		if err := wait(ctx); err != nil {
+		if err := table.Wait(ctx, pollEvery); err != nil {
 			return "", err
 		}
 	}
