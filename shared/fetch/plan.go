@@ -89,7 +89,7 @@ func (p *plan) setWindow(end int64) {
 // claim returns the next span for a connection to source: the first bytes that
 // nobody has claimed, else the end of what a slow connection has left. It
 // returns nil where there is nothing to do.
-func (p *plan) claim(src *source, now time.Time, avoid func(span, *source) bool) *claim {
+func (p *plan) claim(src *source, now time.Time, avoid func(span) bool) *claim {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	taken := p.done
@@ -97,7 +97,7 @@ func (p *plan) claim(src *source, now time.Time, avoid func(span, *source) bool)
 		taken = taken.add(span{c.start, p.endOf(c)})
 	}
 	for _, gap := range taken.gaps(span{0, min(p.end(), p.window)}) {
-		if next := p.cut(gap, src); avoid == nil || !avoid(next, src) {
+		if next := p.cut(gap, src); avoid == nil || !avoid(next) {
 			return p.add(next, src, now)
 		}
 	}

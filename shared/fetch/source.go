@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -199,9 +200,9 @@ func (s *source) worth() float64 {
 }
 
 // best returns the source for the next connection: of those that are of use
-// and need not be waited for the one that is worth most. It returns the reason
-// where none is left.
-func best(sources []*source, now time.Time, avoid *source) (*source, error) {
+// and need not be waited for the one that is worth most, but for some. It
+// returns the reason where none is left.
+func best(sources []*source, now time.Time, but []*source) (*source, error) {
 	var chosen *source
 	var why error
 	for _, waits := range []bool{false, true} {
@@ -212,7 +213,7 @@ func best(sources []*source, now time.Time, avoid *source) (*source, error) {
 				}
 				continue
 			}
-			if s.oneStream() && s.connections() > 0 || s == avoid && len(sources) > 1 && !waits || s.host.busy(now) != waits {
+			if s.oneStream() && s.connections() > 0 || slices.Contains(but, s) || s.host.busy(now) != waits {
 				continue
 			}
 			if chosen == nil || s.worth() > chosen.worth() {

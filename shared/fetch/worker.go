@@ -109,25 +109,50 @@ func (t *Transfer) serveFirst(ctx context.Context, c *call, buf []byte) error {
 
 // workOnce fetches one span, and reports whether there may be another.
 func (t *Transfer) workOnce(ctx context.Context, buf []byte) (bool, error) {
-	src, err := best(t.sources, time.Now(), nil)
-	if err != nil || src == nil || t.plan.whole() {
-		return false, err
+	if t.plan.whole() { // and need not wait for a slot
+		return false, nil
 	}
 	if err := t.client.slots.take(ctx, t.request.Priority); err != nil {
 		return false, err
 	}
 	defer t.client.slots.give()
-	if err := src.host.enter(ctx); err != nil {
+	src, claim, err := t.claim(ctx)
+	if claim == nil || err != nil {
 		return false, err
-	}
-	claim := t.plan.claim(src, time.Now(), t.avoid)
-	if claim == nil {
-		src.host.left()
-		return false, nil
 	}
 	c := t.newCall(ctx, src)
 	defer c.end()
 	return true, t.serve(c, claim, buf)
+}
+
+// claim returns the next span and the best source for it, or nil where there
+// is nothing to do for now. The best of all may be one that nothing is left
+// for but what it sent wrong: then the next best is asked.
+func (t *Transfer) claim(ctx context.Context) (*source, *claim, error) {
+	var wrong []*source
+	for {
+		src, err := best(t.sources, time.Now(), wrong)
+		if src == nil || err != nil {
+			return nil, nil, err
+		}
+		if err := src.host.enter(ctx); err != nil {
+			return nil, nil, err
+		}
+		avoided := false
+		claim := t.plan.claim(src, time.Now(), func(s span) bool {
+			avoid := t.avoid(s, src)
+			avoided = avoided || avoid
+			return avoid
+		})
+		if claim != nil {
+			return src, claim, nil
+		}
+		src.host.left()
+		if !avoided {
+			return nil, nil, nil
+		}
+		wrong = append(wrong, src)
+	}
 }
 
 // avoid reports whether a span had better come from another source, since this
