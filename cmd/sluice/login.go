@@ -135,7 +135,7 @@ func logoutCommand() *cobra.Command {
 removed. If the server cannot be reached the file stays, so that it can be done
 later.`,
 		Example: `  sluice logout`,
-		Args:    cobra.NoArgs,
+		Args:    nothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		if err := tokenIsOurs(); err != nil {
@@ -177,7 +177,7 @@ func whoamiCommand() *cobra.Command {
 		Use:     "whoami",
 		Short:   "Say who is logged in, and where",
 		Example: "  sluice whoami\n  sluice whoami --json",
-		Args:    cobra.NoArgs,
+		Args:    nothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		return r.call(ctx, func(c *client.Client) error {

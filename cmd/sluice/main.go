@@ -69,8 +69,16 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 // noArguments is cobra.NoArgs in words that fit a command without commands of
 // its own.
 func noArguments(cmd *cobra.Command, args []string) error {
+	if err := nothing(cmd, args); err != nil {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	}
+	return nil
+}
+
+// nothing is noArguments where the help is pointed to anyway.
+func nothing(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s takes no arguments, and got %q; see %[1]s --help", cmd.CommandPath(), args[0])
+		return fmt.Errorf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
 	}
 	return nil
 }
