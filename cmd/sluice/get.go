@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -194,20 +193,16 @@ func (s getSettings) options(a *accounts, several bool) (fetch.Options, error) {
 	}, nil
 }
 
-// parseRate reads bytes a second, with K, M or G for powers of 1024.
+// parseRate reads bytes a second; "": no limit.
 func parseRate(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	digits, unit := text, int64(1)
-	if i := strings.IndexByte("KMG", text[len(text)-1]&^0x20); i >= 0 {
-		digits, unit = text[:len(text)-1], 1<<(10*(i+1))
-	}
-	var n int64
-	if _, err := fmt.Sscanf(digits, "%d", &n); err != nil || n < 1 || fmt.Sprint(n) != digits || n > 1<<40 {
+	n, err := parseBytes(text)
+	if err != nil || n < 1 {
 		return 0, usage("--limit-rate is such as 500K or 10M, and not %q.", text)
 	}
-	return n * unit, nil
+	return n, nil
 }
 
 // target returns the folder and the name that -o means; no name: the server's.

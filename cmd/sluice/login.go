@@ -35,7 +35,7 @@ renewed when a command needs it. A login that is there already is replaced.`,
 		if err := tokenIsOurs(); err != nil {
 			return err
 		}
-		password, err := readPassword(ctx, cmd, fromStdin)
+		password, err := readPassword(ctx, cmd, fromStdin, "Password: ")
 		if err != nil {
 			return err
 		}
@@ -58,8 +58,21 @@ func tokenIsOurs() error {
 	return nil
 }
 
+// readNewPassword reads a password that nobody knows yet: on a terminal twice.
+func readNewPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (string, error) {
+	password, err := readPassword(ctx, cmd, fromStdin, "New password: ")
+	if err != nil || fromStdin {
+		return password, err
+	}
+	again, err := readPassword(ctx, cmd, false, "Again: ")
+	if err == nil && again != password {
+		err = mistake("These are two different passwords.")
+	}
+	return password, err
+}
+
 // readPassword reads a line that does not show on the terminal.
-func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (string, error) {
+func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool, prompt string) (string, error) {
 	if fromStdin {
 		const longest = 4 << 10
 		text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), longest))
@@ -81,7 +94,7 @@ func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (stri
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		password, err := terminal.ReadPassword("Password: ")
+		password, err := terminal.ReadPassword(prompt)
 		answered <- answer{password, err}
 	}()
 	var a answer
@@ -122,7 +135,7 @@ func logoutCommand() *cobra.Command {
 removed. If the server cannot be reached the file stays, so that it can be done
 later.`,
 		Example: `  sluice logout`,
-		Args:    cobra.NoArgs,
+		Args:    nothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		if err := tokenIsOurs(); err != nil {
@@ -164,7 +177,7 @@ func whoamiCommand() *cobra.Command {
 		Use:     "whoami",
 		Short:   "Say who is logged in, and where",
 		Example: "  sluice whoami\n  sluice whoami --json",
-		Args:    cobra.NoArgs,
+		Args:    nothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		return r.call(ctx, func(c *client.Client) error {

@@ -21,6 +21,7 @@ const sessionLife = 24 * time.Hour
 func sessionRoutes() []route {
 	return []route{
 		{http.MethodPost, "/api/files/:id/sessions", "createSession", required, createSession},
+		{http.MethodGet, "/api/sessions", "listSessions", required, listSessions},
 		{http.MethodGet, "/api/sessions/:id", "getSession", required, getSession},
 		{http.MethodPost, "/api/sessions/:id/renew", "renewSession", required, renewSession},
 		{http.MethodDelete, "/api/sessions/:id", "deleteSession", required, deleteSession},
@@ -61,6 +62,33 @@ func createSession(s *server, r *request) error {
 	}
 	r.Header("Location", "/api/sessions/"+session.ID)
 	return reply(r, http.StatusCreated, s.shownSession(session, f))
+}
+
+// listSessions tells the caller's own sessions.
+func listSessions(s *server, r *request) error {
+	if err := checkQuery(r); err != nil {
+		return err
+	}
+	me := r.identity.User.ID
+	if err := auth.May(r.subject(), auth.ManageSession, auth.Object{Owner: me}); err != nil {
+		return err
+	}
+	sessions, err := s.Catalog.OpenSessions(r.Request.Context(), me)
+	if err != nil {
+		return err
+	}
+	out := contract.DownloadSessionList{Sessions: []contract.DownloadSession{}}
+	for _, session := range sessions {
+		f, _, err := s.Catalog.SessionFile(r.Request.Context(), session)
+		if fault.Is(err, fault.NotFound, "") { // it ended, and the file has gone
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		out.Sessions = append(out.Sessions, s.shownSession(session, &f))
+	}
+	return reply(r, http.StatusOK, out)
 }
 
 func getSession(s *server, r *request) error {
@@ -126,7 +154,7 @@ func (s *server) replySession(r *request, session catalog.Session) error {
 func (s *server) shownSession(session catalog.Session, f *catalog.File) contract.DownloadSession {
 	chunk := manifest.ChunkSize(f.Version.Size)
 	return contract.DownloadSession{
-		ID: session.ID, FileID: f.ID, VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
+		ID: session.ID, FileID: f.ID, Name: f.Name(), VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
 		SHA256: hex.EncodeToString(f.Version.Verified()), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
 		Sources:   s.sources(session, f),
 		RenewURL:  s.external("api", "sessions", session.ID, "renew"),
