@@ -23,7 +23,12 @@ type buffer struct {
 	over bool // more than most were written
 }
 
-func (b *buffer) begin(h head) { b.head = h }
+func (b *buffer) begin(h head) {
+	b.head = h
+	if b.over = h.length > int64(b.most); !b.over && h.length > 0 {
+		b.body.Grow(int(h.length))
+	}
+}
 
 // Write refuses what cannot be sent anyway, so that the app need not make it.
 func (b *buffer) Write(p []byte) (int, error) {
