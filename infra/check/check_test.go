@@ -172,7 +172,10 @@ func TestRulesFindPlantedFaults(t *testing.T) {
 			"Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/keys/signing-??????",
 		}}}},
 		{"Auth reads no keys", "only Auth reads what signs tokens", []edit{{"Resources AuthRole" + policy + " 0", object{"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": object{"Fn::GetAtt": []any{"DomainTable", "Arn"}}}}}},
-		{"Download has no keys", "only Auth reads what signs tokens", []edit{{"Resources Download Properties Environment Variables SLUICE_KEYS", nil}}},
+		{"Download looks for its keys elsewhere", "only Auth reads what signs tokens", []edit{{"Resources Download Properties Environment Variables SLUICE_KEYS", "ssm:/other/keys"}}},
+		{"Janitor reads keys", "only Auth reads what signs tokens", []edit{{"Resources JanitorRole" + policy + " 0", object{"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": object{
+			"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/keys/verifying",
+		}}}}},
 		{"a setting that there is not", "a function has what it is told to have", []edit{{"Resources Files Properties Environment Variables SLUICE_REDIRECT_OVER", "4MiB"}}},
 		{"a value that a setting does not take", "a function has what it is told to have", []edit{{"Resources Files Properties Environment Variables SLUICE_KEEP", "a day"}}},
 		{"a table in the function itself", "a function has what it is told to have", []edit{{"Resources Ingest Properties Environment Variables SLUICE_TABLE", nil}}},

@@ -56,15 +56,15 @@ func environment(s stack) (problems []string) {
 	return problems
 }
 
-// needed are the settings without which a function would keep its records,
-// blobs or keys in itself, or its jobs to itself.
+// needed are the settings without which a function would look for its records,
+// blobs or keys in itself, or keep its jobs to itself.
 func needed(program string) []string {
 	return map[string][]string{
 		"auth":     {"SLUICE_TRANSPORT", "SLUICE_TABLE", "SLUICE_KEYS"},
 		"files":    {"SLUICE_TRANSPORT", "SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB", "SLUICE_QUEUE", "SLUICE_DOWNLOAD_URL"},
 		"download": {"SLUICE_TRANSPORT", "SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB"},
-		"ingest":   {"SLUICE_TABLE", "SLUICE_BLOB"},
-		"janitor":  {"SLUICE_TABLE", "SLUICE_BLOB"},
+		"ingest":   {"SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB"},
+		"janitor":  {"SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB"},
 	}[program]
 }
 

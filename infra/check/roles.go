@@ -97,27 +97,33 @@ func usersWritten(s stack) (problems []string) {
 	return problems
 }
 
-// signing looks for whoever but Auth may read what signs tokens, and for what a
-// function needs of the keys and may not read.
+// signing looks for whoever but Auth may read what signs tokens, and for keys
+// that a function needs and may not read, or may and does not need.
 func signing(s stack) (problems []string) {
 	for _, f := range s.functions() {
 		role := s[strings.TrimSuffix(strings.TrimPrefix(text(f.Properties, "Role"), "${"), ".Arn}")]
-		read := map[string]bool{}
-		for _, st := range statements(role) {
-			for _, on := range texts(st, "Resource") {
-				for _, half := range []string{"signing", "verifying"} {
-					if strings.Contains(on, "/keys/"+half) {
-						read[half] = true
-					}
-				}
+		wanted := map[string]bool{"signing": f.program() == "auth", "verifying": answers(f.program()) != nil}
+		for _, half := range []string{"signing", "verifying"} {
+			at := document(f.environment()["SLUICE_KEYS"], half)
+			reads := slices.ContainsFunc(statements(role), func(st object) bool {
+				return slices.ContainsFunc(texts(st, "Resource"), func(on string) bool { return strings.Contains(on, "/keys/"+half) })
+			})
+			right := slices.ContainsFunc(statements(role), func(st object) bool {
+				return slices.ContainsFunc(texts(st, "Resource"), func(on string) bool { return strings.HasSuffix(on, at) })
+			})
+			if reads != wanted[half] || wanted[half] && !right {
+				problems = append(problems, fmt.Sprintf("%s reads the %s keys: %v, and ought to: %v, from %s", f.Name, half, reads, wanted[half], at))
 			}
-		}
-		if read["signing"] != (f.program() == "auth") {
-			problems = append(problems, fmt.Sprintf("%s reads the signing keys: %v", f.Name, read["signing"]))
-		}
-		if uses := f.environment()["SLUICE_KEYS"] != ""; read["verifying"] != uses {
-			problems = append(problems, fmt.Sprintf("%s has SLUICE_KEYS: %v, and reads the verifying keys: %v", f.Name, uses, read["verifying"]))
 		}
 	}
 	return problems
+}
+
+// document returns how the ARN ends of one half of the keys that SLUICE_KEYS
+// names.
+func document(setting, half string) string {
+	if name, ok := strings.CutPrefix(setting, "secretsmanager:"); ok {
+		return ":secret:" + name + "/" + half + "-??????" // AWS adds as much to a name
+	}
+	return ":parameter" + strings.TrimPrefix(setting, "ssm:") + "/" + half
 }
