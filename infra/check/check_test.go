@@ -138,7 +138,7 @@ func TestRulesFindPlantedFaults(t *testing.T) {
 		{"everybody may call Auth", "nothing else is open", []edit{{"Resources More", permission(object{"FunctionName": object{"Ref": "AuthAliaslive"}, "Action": everyone, "Principal": "*"})}}},
 		{"an API may call Janitor", "nothing else is open", []edit{{"Resources More", permission(object{
 			"FunctionName": object{"Ref": "JanitorAliaslive"}, "Action": everyone, "Principal": "apigateway.amazonaws.com",
-			"SourceArn": object{"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/$default/*"},
+			"SourceArn": object{"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*"},
 		})}}},
 		{"another account may call Files", "nothing else is open", []edit{{"Resources More", permission(object{"FunctionName": object{"Ref": "FilesAliaslive"}, "Action": everyone, "Principal": "210987654321"})}}},
 		{"a Function URL of Auth", "nothing else is open", []edit{{"Resources AuthURL", object{"Type": "AWS::Lambda::Url", "Properties": object{

@@ -35,6 +35,9 @@ func integrations(door resource) []integration {
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		methods, _ := paths[path].(object)
 		for _, method := range slices.Sorted(maps.Keys(methods)) {
+			if method == "parameters" { // of the path
+				continue
+			}
 			given, _ := at(methods[method], field).(object)
 			if ref := text(given, "$ref"); ref != "" {
 				given, _ = at(door.Properties, append([]string{"Body"}, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)...).(object)

@@ -51,8 +51,8 @@ func permissions(s stack) (problems []string) {
 	return problems
 }
 
-// whole is a source that is one API's stage, with all its routes.
-var whole = regexp.MustCompile(`^arn:\$\{AWS::Partition}:execute-api:\$\{AWS::Region}:\$\{AWS::AccountId}:\$\{\w+}/(\$default|live)/\*$`)
+// whole is a source that is one API with all its routes.
+var whole = regexp.MustCompile(`^arn:\$\{AWS::Partition}:execute-api:\$\{AWS::Region}:\$\{AWS::AccountId}:\$\{\w+}/\*$`)
 
 // openDoors looks for whoever may come in and is not meant to.
 func openDoors(s stack) (problems []string) {
