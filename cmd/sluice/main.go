@@ -34,7 +34,7 @@ To begin, run: sluice serve`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
-	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand())
+	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), profilesCommand())
 	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
 	root.AddCommand(versionsCommand(), sessionsCommand())
 	return root
