@@ -46,6 +46,11 @@ test: test-tools ## Install what the tests need and run them, with the race dete
 build: ## Build bin/sluice
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/sluice ./cmd/sluice
 
+.PHONY: man
+man: build ## Write the man pages to bin/man; man -M does not need them installed
+	bin/sluice docs --man bin/man/man1
+	@echo 'read them with: man -M bin/man sluice-get'
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Check style, layers and go.mod
 	$(TOOLS)/golangci-lint run ./...

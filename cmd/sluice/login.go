@@ -24,17 +24,20 @@ func loginCommand() *cobra.Command {
 		Long: `Log in at a server. The password is asked for, or is the first line of standard
 input with --password-stdin. The tokens are kept in the folder of your settings
 (sluice/login.json, for nobody but you to read) until "sluice logout"; they are
-renewed when a command needs it. A login that is there already is replaced.`,
+renewed when a command needs it. A login that is there already is replaced.
+
+Several logins are kept apart by names: --profile NAME (sluice/login-NAME.json).
+A command takes the login that --profile or SLUICE_PROFILE names; else the one at
+the server that --server or SLUICE_SERVER names; else the one without a name.`,
 		Example: `  sluice login admin
   sluice login --server https://files.example.com ada
+  sluice login --profile work --server https://files.example.org ada
+  sluice ls --profile work
   pass show sluice | sluice login --password-stdin ada`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
-	return remoteCommand(cmd, func(ctx context.Context, r *remote, args []string) error {
-		if err := tokenIsOurs(); err != nil {
-			return err
-		}
+	return (&remote{selection: selection{login: true}}).command(cmd, func(ctx context.Context, r *remote, args []string) error {
 		password, err := readPassword(ctx, cmd, fromStdin, "Password: ")
 		if err != nil {
 			return err
@@ -47,15 +50,6 @@ renewed when a command needs it. A login that is there already is replaced.`,
 			Username string `json:"username"`
 		}{r.accounts.server, args[0]}, "logged in as %s at %s", args[0], r.accounts.server)
 	})
-}
-
-// tokenIsOurs is an error where the environment has a token: it counts before
-// any login.
-func tokenIsOurs() error {
-	if os.Getenv("SLUICE_TOKEN") != "" {
-		return mistake("SLUICE_TOKEN is set, and counts before any login: unset it.")
-	}
-	return nil
 }
 
 // readNewPassword reads a password that nobody knows yet: on a terminal twice.
@@ -124,7 +118,7 @@ func (r *remote) logIn(ctx context.Context, username, password string) error {
 	if err != nil {
 		return err
 	}
-	return newLogin(r.accounts.server, tokens).save(r.accounts.path)
+	return newLogin(r.accounts.server, username, tokens).save(r.accounts.path)
 }
 
 func logoutCommand() *cobra.Command {
@@ -137,10 +131,7 @@ later.`,
 		Example: `  sluice logout`,
 		Args:    nothing,
 	}
-	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
-		if err := tokenIsOurs(); err != nil {
-			return err
-		}
+	return (&remote{selection: selection{logout: true}}).command(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		server := r.accounts.server
 		err := r.call(ctx, func(c *client.Client) error { return client.Done(c.Logout(ctx)) })
 		if err != nil && fault.KindOf(err) != fault.Unauthenticated { // else it has ended already
@@ -156,7 +147,7 @@ later.`,
 }
 
 // forget removes the login file if it is of this server.
-func (a *accounts) forget() error {
+func (a *account) forget() error {
 	unlock, err := lockLogin(a.path)
 	if err != nil {
 		return err

@@ -34,9 +34,9 @@ To begin, run: sluice serve`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
-	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand())
+	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), profilesCommand())
 	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
-	root.AddCommand(versionsCommand(), sessionsCommand())
+	root.AddCommand(versionsCommand(), sessionsCommand(), docsCommand())
 	return root
 }
 
@@ -55,6 +55,7 @@ func versionCommand() *cobra.Command {
 // group is a command that only has others under it.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(commands...)
+	cmd.Use, cmd.DisableFlagsInUseLine = cmd.Use+" COMMAND", true
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil

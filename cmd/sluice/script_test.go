@@ -25,7 +25,8 @@ import (
 //	capture NAME REGEXP      sets a variable to the group in the last output
 //	api METHOD PATH [BODY]   asks the server as admin; @NAME is the body in a file
 //
-// SLUICE_SERVER is the script's server, and PASSWORD a file with the password.
+// SLUICE_SERVER is the script's server, OTHER a second one of its own where the
+// script names it, and PASSWORD a file with the password.
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil || len(scripts) == 0 {
@@ -37,7 +38,7 @@ func TestScripts(t *testing.T) {
 			server := startEmpty(t)
 			testscript.Run(t, testscript.Params{
 				Files: []string{script}, RequireUniqueNames: true,
-				Setup: func(e *testscript.Env) error { return prepare(t, e, server) },
+				Setup: func(e *testscript.Env) error { return prepare(t, e, script, server) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"sluice": scriptSluice, "exits": scriptExits, "login": scriptLogin, "capture": scriptCapture,
 					"api":   func(ts *testscript.TestScript, _ bool, args []string) { scriptAPI(ts, server, args) },
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 }
 
 // prepare gives a script its environment.
-func prepare(t *testing.T, e *testscript.Env, server *process) error {
+func prepare(t *testing.T, e *testscript.Env, script string, server *process) error {
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 		return err
@@ -58,6 +59,9 @@ func prepare(t *testing.T, e *testscript.Env, server *process) error {
 	e.Setenv("PATH", filepath.Dir(binary)+string(filepath.ListSeparator)+e.Getenv("PATH"))
 	e.Setenv("SLUICE_SERVER", server.URL)
 	e.Setenv("PASSWORD", file)
+	if strings.Contains(read(t, ".", script), "$OTHER") {
+		e.Setenv("OTHER", startEmpty(t).URL)
+	}
 	return nil
 }
 

@@ -86,7 +86,7 @@ func listSessions(s *server, r *request) error {
 		if err != nil {
 			return err
 		}
-		out.Sessions = append(out.Sessions, s.shownSession(session, &f))
+		out.Sessions = append(out.Sessions, s.shownSession(r, session, &f))
 	}
 	return reply(r, http.StatusOK, out)
 }
