@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	ft "sluice/shared/fetch/fetchtest"
@@ -331,7 +330,7 @@ func TestMisbehaviours(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				r := newRig(t)
 				r.behind(c.behave)
 				path, content := r.file("f", c.size, 1)

@@ -8,15 +8,18 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/shared/api"
@@ -44,20 +47,67 @@ type rig struct {
 	server  http.Handler
 	options send.Options
 	dir     string
+	token   string
 }
 
-// newRig starts a server, and a client without anything between them.
-func newRig(t *testing.T, edits ...func(*config.Config)) *rig {
-	t.Helper()
-	data := t.TempDir()
+// site is the data of a server whose admin is logged in, and the token. It is
+// made once, since hashing passwords takes its time.
+var site = sync.OnceValues(func() (data, token string) {
+	data, err := os.MkdirTemp("", "sluice-send-")
+	if err == nil {
+		err = os.RemoveAll(data)
+	}
+	if err != nil {
+		panic(err)
+	}
+	app, err := open(data)
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	if _, err = app.Deps.Accounts.EnsureAdmin(ctx, password); err != nil {
+		panic(err)
+	}
+	tokens, err := app.Deps.Accounts.Login(ctx, "admin", password, netip.Addr{})
+	if err != nil {
+		panic(err)
+	}
+	if err := app.Close(); err != nil {
+		panic(err)
+	}
+	return data, tokens.Access
+})
+
+// open opens a server.
+func open(data string, edits ...func(*config.Config)) (*local.App, error) {
 	c, err := config.Load(nil, func(name string) string { return map[string]string{"SLUICE_DATA": data}[name] })
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	for _, edit := range edits {
 		edit(&c)
 	}
-	app, err := local.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+	return local.Open(context.Background(), c, slog.New(slog.DiscardHandler))
+}
+
+// inBubble runs a test where a wait takes no time. Its clock shows the year
+// 2000, in which the token of today is good.
+func inBubble(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	site()
+	synctest.Test(t, test)
+}
+
+// newRig returns a server, and a client of it.
+func newRig(t *testing.T, edits ...func(*config.Config)) *rig {
+	t.Helper()
+	from, token := site()
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(data, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	private(t, data)
+	app, err := open(data, edits...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,15 +116,27 @@ func newRig(t *testing.T, edits ...func(*config.Config)) *rig {
 			t.Error(err)
 		}
 	})
-	if _, err := app.Deps.Accounts.EnsureAdmin(t.Context(), password); err != nil {
-		t.Fatal(err)
-	}
 	app.Deps.BaseURL = base
-	r := &rig{t: t, network: ft.NewNetwork(), app: app, server: api.All(app.Deps), dir: t.TempDir()}
+	r := &rig{t: t, network: ft.NewNetwork(), app: app, server: api.All(app.Deps), dir: t.TempDir(), token: token}
 	r.options = send.Options{
-		Server: base, Token: r.tokens(), Dial: r.network.Dial, Records: filepath.Join(t.TempDir(), "records"),
+		Server: base, Dial: r.network.Dial, Records: filepath.Join(t.TempDir(), "records"),
+		Token: func(context.Context) (string, error) { return token, nil },
 	}
 	return r
+}
+
+// private takes the rights of others from what is in a folder.
+func private(t *testing.T, folder string) {
+	t.Helper()
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			err = os.Chmod(path, 0o600)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // behind puts a handler before the server; nil: nothing.
@@ -90,33 +152,11 @@ func (r *rig) behind(before func(http.Handler) http.Handler) {
 	r.network.Serve(r.t, host, h)
 }
 
-// tokens logs the admin in, and again when a token grows old.
-func (r *rig) tokens() func(context.Context) (string, error) {
-	var token string
-	var until time.Time
-	lock := make(chan struct{}, 1)
-	return func(context.Context) (string, error) {
-		lock <- struct{}{}
-		defer func() { <-lock }()
-		if time.Now().Before(until) {
-			return token, nil
-		}
-		var tokens struct {
-			AccessToken string `json:"access_token"`
-		}
-		r.ask(http.MethodPost, "/api/login", "", strings.NewReader(`{"username":"admin","password":"`+password+`"}`), &tokens)
-		token, until = tokens.AccessToken, time.Now().Add(10*time.Minute)
-		return token, nil
-	}
-}
-
-// ask asks the server itself.
-func (r *rig) ask(method, path, token string, body io.Reader, into any) int {
+// ask asks the server itself, as the admin.
+func (r *rig) ask(method, path string, body io.Reader, into any) int {
 	req := httptest.NewRequest(method, base+path, body)
 	req.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
 	w := httptest.NewRecorder()
 	r.server.ServeHTTP(w, req)
 	if into != nil {
@@ -164,9 +204,8 @@ type info struct {
 // stored returns the file at a path; its ID is empty where there is none.
 func (r *rig) stored(path string) info {
 	r.t.Helper()
-	token, _ := r.options.Token(r.t.Context())
 	var list struct{ Files []info }
-	r.ask(http.MethodGet, "/api/files?prefix="+url.QueryEscape(path), token, nil, &list)
+	r.ask(http.MethodGet, "/api/files?prefix="+url.QueryEscape(path), nil, &list)
 	for _, f := range list.Files {
 		if f.Path == path {
 			return f

@@ -2,7 +2,6 @@ package send_test
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"sluice/shared/send"
 )
@@ -27,7 +26,7 @@ func TestSend(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				r := newRig(t)
 				r.behind(nil)
 				path, content := r.file("f", c.size, 1)
