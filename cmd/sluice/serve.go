@@ -83,7 +83,7 @@ func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger
 	app.Deps.Stopping, app.Deps.BaseURL = server.Stopping, c.BaseURL(ln.Addr())
 	server.Handler = api.All(app.Deps)
 
-	serveMetrics, err := newMetricsServer(ctx, c, log, app.Deps.Metrics.Handler())
+	serveMetrics, err := newMetricsServer(ctx, c, log, app.Metrics)
 	if err != nil {
 		return err
 	}
