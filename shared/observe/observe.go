@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 )
 
@@ -44,6 +45,9 @@ type Metrics interface {
 
 	// Upload counts the bytes of a version that was published.
 	Upload(bytes int64)
+
+	// Handler shows what was counted.
+	Handler() http.Handler
 }
 
 // Uncounted is Metrics that count nothing: for a function, which no Prometheus
@@ -63,3 +67,6 @@ func (Uncounted) Redirect(int64) {}
 
 // Upload implements Metrics.
 func (Uncounted) Upload(int64) {}
+
+// Handler implements Metrics.
+func (Uncounted) Handler() http.Handler { return http.NotFoundHandler() }

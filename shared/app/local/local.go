@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -36,7 +35,6 @@ const expiredBatch = 10_000
 type App struct {
 	Deps    api.Deps
 	Janitor *janitor.Janitor
-	Metrics http.Handler // what Deps.Metrics counts, in Prometheus's text format
 
 	options Options
 	closers []func() error
@@ -71,12 +69,11 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	if err != nil {
 		return nil, err
 	}
-	counters := metrics.New()
-	parts.Metrics = counters
+	parts.Metrics = metrics.New()
 	if a.Deps, err = compose.Deps(ctx, c, parts); err != nil {
 		return nil, err
 	}
-	a.Metrics, a.Janitor = counters.Handler(), a.Deps.Janitor
+	a.Janitor = a.Deps.Janitor
 	if alone {
 		if err := a.Deps.Catalog.BreakLeases(ctx); err != nil {
 			return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
