@@ -130,6 +130,13 @@ func parseWord(to *string, v string, words ...string) error {
 	return nil
 }
 
+func parseTransport(to *string, v string) error {
+	if v == "" {
+		return nil
+	}
+	return parseWord(to, v, Transports()...)
+}
+
 func parseBool(to *bool, v string) error {
 	if err := parseWord(&v, v, "true", "false"); err != nil {
 		return err
