@@ -38,11 +38,11 @@ func (g *Gateway) Event(r *http.Request) ([]byte, error) {
 	default:
 		event = g.version1(r, header, body)
 	}
-	out, err := json.MarshalIndent(event, "", "  ")
+	out, err := json.Marshal(event)
 	if err != nil {
 		return nil, fmt.Errorf("the event cannot be encoded: %w", err)
 	}
-	return append(out, '\n'), nil
+	return out, nil
 }
 
 // forwarded is the header that AWS passes on: the client's without what is
