@@ -92,7 +92,7 @@ var differences = []difference{
 		},
 		becomes: func(_ *world, _ row, plain, got answer) answer {
 			if memberOf(got.body, "code") != memberOf(plain.body, "code") || memberOf(got.body, "detail") == memberOf(plain.body, "detail") {
-				return plain.with("Detail", "another text under the same code")
+				return plain.with("Missing", "another text under the same code")
 			}
 			plain.body = got.body
 			return plain
@@ -127,7 +127,7 @@ func (a answer) with(name, value string) answer {
 func redirected(w *world, r row, plain, got answer) answer {
 	w.t.Helper()
 	if got.status != http.StatusTemporaryRedirect || got.header.Get("Sluice-Delivery") != "redirect; reason=transport" {
-		return plain
+		return plain.with("Missing", "a redirect by reason of the transport")
 	}
 	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, got.location, nil)
 	if err != nil {
@@ -147,8 +147,8 @@ func redirected(w *world, r row, plain, got answer) answer {
 func tooLong(w *world, r row, plain, got answer) answer {
 	w.t.Helper()
 	w.plainly(r)
-	if got.status != http.StatusRequestEntityTooLarge {
-		return plain
+	if got.status != http.StatusRequestEntityTooLarge || got.cause == "" {
+		return plain.with("Missing", "the refusal of AWS")
 	}
 	return got
 }

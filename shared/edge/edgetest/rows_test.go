@@ -28,17 +28,19 @@ var bodies = sync.OnceValue(func() map[string]string {
 		all.WriteByte(byte(i))
 	}
 	return map[string]string{
-		"control":  all.String()[:32] + "\x7f",
-		"nuls":     strings.Repeat("\x00", 4096),
-		"cut rune": "price: 5 \xe2\x82",
-		"bytes":    all.String(),
-		"unicode":  "日本語 Русский العربية 😀\u2028\u2029\ufeff",
-		"JSON":     `{"a":"\u0000<>&","b":[1,2,{"c":null}]}` + "\n",
-		"4 MiB-1":  someBytes(4<<20 - 1),
-		"4 MiB":    someBytes(4 << 20),
-		"4 MiB+1":  someBytes(4<<20 + 1),
-		"5 MiB":    someBytes(5 << 20),
-		"64 KiB":   `{"path":"` + strings.Repeat("x", 64<<10) + `"}`,
+		"control":   all.String()[:32] + "\x7f",
+		"nuls":      strings.Repeat("\x00", 4096),
+		"cut rune":  "price: 5 \xe2\x82",
+		"bytes":     all.String(),
+		"unicode":   "日本語 Русский العربية 😀\u2028\u2029\ufeff",
+		"JSON":      `{"a":"\u0000<>&","b":[1,2,{"c":null}]}` + "\n",
+		"4 MiB-1":   someBytes(4<<20 - 1),
+		"4 MiB":     someBytes(4 << 20),
+		"4 MiB+1":   someBytes(4<<20 + 1),
+		"5 MiB":     someBytes(5 << 20),
+		"704 KiB":   someBytes(704 << 10),
+		"704 KiB+1": someBytes(704<<10 + 1),
+		"64 KiB":    `{"path":"` + strings.Repeat("x", 64<<10) + `"}`,
 	}
 })
 
@@ -77,7 +79,7 @@ func fixtures() []fixture {
 		{"deleted", "deleted", "deleted", "text/plain", false},
 		{"linked", "linked", "0123456789", "text/plain", false},
 	}
-	for _, name := range []string{"control", "nuls", "cut rune", "bytes", "unicode", "JSON", "4 MiB-1", "4 MiB", "4 MiB+1"} {
+	for _, name := range []string{"control", "nuls", "cut rune", "bytes", "unicode", "JSON", "704 KiB", "704 KiB+1", "4 MiB-1", "4 MiB", "4 MiB+1"} {
 		all = append(all, fixture{name, "bodies/" + name, bodies()[name], "text/plain", false})
 	}
 	for i, name := range named {
@@ -233,6 +235,8 @@ func bodyRows() []row {
 		}
 	}
 	return append(all,
+		row{"704 KiB", ada, "GET /api/files/{704 KiB}/content", "", "", 200, ""},
+		row{"704 KiB, and one byte", ada, "GET /api/files/{704 KiB+1}/content", "", "", 200, ""},
 		row{"4 MiB, less one", ada, "GET /api/files/{4 MiB-1}/content", "", "", 200, ""},
 		row{"4 MiB", ada, "GET /api/files/{4 MiB}/content", "", "", 200, ""},
 		row{"4 MiB, and one", ada, "GET /api/files/{4 MiB+1}/content", "", "", 200, ""},
