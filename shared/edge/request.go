@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -53,12 +54,12 @@ func readREST(ctx context.Context, event json.RawMessage) (*call, error) {
 	s := said{
 		method: e.HTTPMethod, header: headerOf(e.Headers, e.MultiValueHeaders),
 		peer: e.RequestContext.Identity.SourceIP,
-		base: baseURL(e.RequestContext.DomainName, e.RequestContext.Stage),
+		host: e.RequestContext.DomainName, stage: e.RequestContext.Stage,
 	}
 	if err := s.check(e.Path); err != nil {
 		return nil, err
 	}
-	e.Path, e.Headers, e.MultiValueHeaders = escape(e.Path), nil, nil
+	e.Path, e.Headers, e.MultiValueHeaders, e.RequestContext.DomainName = escape(e.Path), nil, nil, ""
 	r, err := new(core.RequestAccessor).EventToRequestWithContext(ctx, e)
 	return s.mend(r, err)
 }
@@ -67,8 +68,8 @@ func readREST(ctx context.Context, event json.RawMessage) (*call, error) {
 // over: only what needs no escape comes through for certain.
 func readHTTP(ctx context.Context, event json.RawMessage) (*call, error) {
 	return readV2(ctx, event, func(path, stage string) string {
-		if stage != "$default" {
-			path = strings.TrimPrefix(path, "/"+stage)
+		if rest, ok := strings.CutPrefix(path, "/"+stage+"/"); ok && stage != "" {
+			path = "/" + rest // a stage that has a name is the first segment
 		}
 		return (&url.URL{Path: path}).EscapedPath()
 	})
@@ -88,9 +89,8 @@ func readV2(ctx context.Context, event json.RawMessage, escaped func(path, stage
 	}
 	s := said{
 		method: e.RequestContext.HTTP.Method, header: headerOf(e.Headers, nil),
-		peer:  e.RequestContext.HTTP.SourceIP,
-		base:  baseURL(e.RequestContext.DomainName, e.RequestContext.Stage),
-		query: e.RawQueryString,
+		peer: e.RequestContext.HTTP.SourceIP, query: e.RawQueryString,
+		host: e.RequestContext.DomainName, stage: e.RequestContext.Stage,
 	}
 	if len(e.Cookies) > 0 { // a Function URL sends them twice
 		s.header.Set("Cookie", strings.Join(e.Cookies, "; "))
@@ -99,7 +99,7 @@ func readV2(ctx context.Context, event json.RawMessage, escaped func(path, stage
 		return nil, err
 	}
 	e.RawPath, e.RawQueryString = escaped(e.RawPath, e.RequestContext.Stage), ""
-	e.Headers, e.Cookies, e.QueryStringParameters = nil, nil, nil
+	e.Headers, e.Cookies, e.QueryStringParameters, e.RequestContext.DomainName = nil, nil, nil, ""
 	r, err := new(core.RequestAccessorV2).EventToRequestWithContext(ctx, e)
 	return s.mend(r, err)
 }
@@ -131,7 +131,8 @@ type said struct {
 	method string
 	header http.Header
 	peer   string // the address at the other end of the connection to the platform
-	base   string // what absolute URLs begin with; empty: the event does not tell
+	host   string // by which the platform knows the API; empty: it does not tell
+	stage  string
 	query  string // as the client sent it; empty: what the library made counts
 	single bool
 }
@@ -159,9 +160,7 @@ func (s said) mend(r *http.Request, err error) (*call, error) {
 			delete(s.header, name)
 		}
 	}
-	if host := s.header.Get("Host"); host != "" {
-		r.Host = host
-	}
+	r.Host = cmp.Or(s.header.Get("Host"), s.host)
 	delete(s.header, "Host")
 	delete(s.header, "Transfer-Encoding")
 	r.Method, r.Header = s.method, s.header
@@ -171,7 +170,7 @@ func (s said) mend(r *http.Request, err error) (*call, error) {
 		r.URL.RawQuery = s.query
 	}
 	r.RequestURI = r.URL.RequestURI()
-	return &call{Request: r.WithContext(api.WithBaseURL(r.Context(), s.base)), single: s.single}, nil
+	return &call{Request: r.WithContext(api.WithBaseURL(r.Context(), baseURL(s.host, s.stage))), single: s.single}, nil
 }
 
 // headerOf returns the fields of an event, each line as it is. Where there are

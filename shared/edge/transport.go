@@ -62,7 +62,7 @@ func (t Transport) mostJSON() int {
 func (t Transport) Most() int64 {
 	switch {
 	case t.Streams():
-		return 200 << 20 // Lambda's limit is 200 MB, and it takes that for MiB
+		return 200_000_000
 	case t == ALB:
 		return 704 << 10
 	default:

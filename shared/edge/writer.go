@@ -11,6 +11,7 @@ import (
 type head struct {
 	status int
 	header http.Header
+	length int64 // of the body that follows, as announced; -1: it was not
 }
 
 // bodiless reports whether an answer of that status has no body (RFC 9110
@@ -72,7 +73,9 @@ func clean(h http.Header) http.Header {
 	}
 	for _, lines := range c {
 		for i, line := range lines {
-			lines[i] = strings.NewReplacer("\r", " ", "\n", " ").Replace(line)
+			if strings.ContainsAny(line, "\r\n") {
+				lines[i] = strings.NewReplacer("\r", " ", "\n", " ").Replace(line)
+			}
 		}
 	}
 	return c
@@ -89,7 +92,11 @@ func (w *writer) begin(first []byte) {
 	if !typed && len(first) > 0 && w.sent.Get("Content-Encoding") == "" {
 		w.sent.Set("Content-Type", http.DetectContentType(first))
 	}
-	w.sink.begin(head{w.status, w.sent})
+	length := w.length
+	if w.method == http.MethodHead || bodiless(w.status) {
+		length = 0
+	}
+	w.sink.begin(head{w.status, w.sent, length})
 }
 
 // Write implements http.ResponseWriter.
