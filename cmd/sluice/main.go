@@ -36,7 +36,7 @@ To begin, run: sluice serve`,
 	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
 	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), profilesCommand())
 	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
-	root.AddCommand(versionsCommand(), sessionsCommand(), docsCommand())
+	root.AddCommand(versionsCommand(), sessionsCommand(), verifyCommand(), docsCommand())
 	return root
 }
 
