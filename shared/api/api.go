@@ -42,10 +42,11 @@ type Deps struct {
 
 	Checks         map[string]func(context.Context) error // what /readyz asks, by name
 	Stopping       func() bool                            // tells that new requests are to be refused
-	BaseURL        string                                 // what absolute URLs begin with; no slash at its end
+	BaseURL        string                                 // what absolute URLs begin with, no slash at its end; empty: what WithBaseURL says
 	DownloadURLs   []string                               // what URLs of links and sessions begin with instead, the best first
 	TrustedProxies []netip.Prefix
 	CORSOrigins    []string
+	Most           int64         // bytes of a body that the edge carries; 0: any number
 	MaxSessions    int           // that one user may have open
 	Stall          time.Duration // a client that sends nothing for so long is dropped
 	WebhookToken   config.Secret // by which a store notifies us; empty: it does not

@@ -43,7 +43,14 @@ type Config struct {
 	MaxSessions    int            // open download sessions of one user
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
+	Transport      string         // which events come on Lambda: one of Transports; empty: none was named
+	RuntimeAPI     string         // host:port of Lambda's Runtime API; empty: this is not Lambda
 }
+
+// Transports are the events that a function can be told to expect: of a REST
+// API, an HTTP API or a load balancer, buffered, and of a Function URL or a REST
+// API, streamed. A function cannot see whether its URL streams, so it is told.
+func Transports() []string { return []string{"rest", "http", "alb", "url-stream", "rest-stream"} }
 
 // setting is one line of the table below.
 type setting struct {
@@ -84,6 +91,7 @@ func settings() []setting {
 		{"webhook-token", "", "`token` by which an S3 store may tell of new objects, at /api/events/s3 (default: it may not)", func(c *Config, v string) error { return parseToken(&c.WebhookToken, v) }},
 		{"max-sessions", "100", "`number` of download sessions that one user may have open, at most 1000", func(c *Config, v string) error { return parseNumber(&c.MaxSessions, v, 1, 1000) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
+		{"transport", "", "on Lambda, the `kind` of events that come: rest, http, alb, url-stream or rest-stream", func(c *Config, v string) error { return parseTransport(&c.Transport, v) }},
 		{"stop-timeout", "30s", "`duration` for which running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},
 	}
 }
@@ -101,7 +109,7 @@ func Flags(fs *flag.FlagSet, names ...string) {
 // environment, and that over the default. given returns the value of a flag
 // and whether the command line has it; nil: there is no command line.
 func Load(given func(flag string) (string, bool), getenv func(string) string) (Config, error) {
-	var c Config
+	c := Config{RuntimeAPI: getenv("AWS_LAMBDA_RUNTIME_API")}
 	for _, s := range settings() {
 		value, name := s.value, Env(s.name)
 		if env := getenv(name); env != "" {

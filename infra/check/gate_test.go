@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// gate stands before an emulator of DynamoDB, which knows no rights, and lets
+// through what a role's statements allow, as IAM would.
+type gate struct {
+	*httptest.Server
+
+	statements []object
+	tables     map[string]string // the ARN as the stack has it, by the table's name
+
+	mu      sync.Mutex
+	used    map[right]bool
+	refused map[right]bool
+}
+
+// right is one thing that a request does.
+type right struct {
+	action string
+	table  string // as the stack has it
+	key    string // the partition key; empty where it is not one that is written
+}
+
+func (r right) String() string { return r.action + " on " + r.table + " " + r.key }
+
+// newGate returns a gate before the emulator at an endpoint.
+func newGate(t *testing.T, endpoint string, statements []object, tables map[string]string) *gate {
+	t.Helper()
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{statements: statements, tables: tables, used: map[right]bool{}, refused: map[right]bool{}}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		if wanting := g.lacking(r.Header.Get("X-Amz-Target"), body); len(wanting) > 0 {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(map[string]string{
+				"__type": "com.amazon.coral.service#AccessDeniedException", "Message": fmt.Sprintf("not authorized to perform: %v", wanting),
+			})
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(g.Close)
+	return g
+}
+
+// lacking returns what the role may not do of a request, and notes all of it.
+func (g *gate) lacking(target string, body []byte) (wanting []right) {
+	asked, err := g.asks(target, body)
+	if err != nil {
+		return []right{{action: target + ": " + err.Error()}}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, r := range asked {
+		if slices.ContainsFunc(g.statements, func(st object) bool { return allows(st, r) }) {
+			g.used[r] = true
+			continue
+		}
+		g.refused[r] = true
+		wanting = append(wanting, r)
+	}
+	return wanting
+}
+
+// item is what a request says of one item.
+type item struct {
+	TableName string
+	Key, Item map[string]map[string]any
+}
+
+func (i item) right(action string, tables map[string]string) right {
+	key, _ := i.Key["pk"]["S"].(string)
+	if key == "" {
+		key, _ = i.Item["pk"]["S"].(string)
+	}
+	return right{"dynamodb:" + action, tables[i.TableName], key}
+}
+
+// asks returns what a request does: a transaction is what its actions are.
+func (g *gate) asks(target string, body []byte) ([]right, error) {
+	_, operation, _ := strings.Cut(target, ".")
+	var request struct {
+		item
+
+		TransactItems []map[string]item
+		RequestItems  map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	var rights []right
+	switch operation {
+	case "TransactWriteItems":
+		for _, actions := range request.TransactItems {
+			for action, i := range actions {
+				if action != "ConditionCheck" {
+					action += "Item"
+				} else {
+					action = "ConditionCheckItem"
+				}
+				rights = append(rights, i.right(action, g.tables))
+			}
+		}
+	case "BatchGetItem":
+		for name := range request.RequestItems {
+			rights = append(rights, item{TableName: name}.right(operation, g.tables))
+		}
+	default:
+		rights = append(rights, request.right(operation, g.tables))
+	}
+	return rights, nil
+}
+
+// allows reports whether a statement allows something, as far as those of the
+// template go: the wildcard of a key stands at its end.
+func allows(st object, r right) bool {
+	if !slices.Contains(texts(st, "Action"), r.action) || !slices.Contains(texts(st, "Resource"), r.table) {
+		return false
+	}
+	condition, bound := at(st, "Condition").(object)
+	if !bound {
+		return true
+	}
+	return r.key != "" && slices.ContainsFunc(texts(condition, "ForAllValues:StringLike", "dynamodb:LeadingKeys"), func(pattern string) bool {
+		prefix, wild := strings.CutSuffix(pattern, "*")
+		return r.key == pattern || wild && strings.HasPrefix(r.key, prefix)
+	})
+}
+
+// denials returns what was asked for and refused, once each, without ids.
+func (g *gate) denials() []string { return g.words(g.refused) }
+
+// words returns rights by the first word of their keys.
+func (g *gate) words(of map[right]bool) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	found := map[string]bool{}
+	for r := range of {
+		r.key, _, _ = strings.Cut(r.key, "#")
+		found[r.String()] = true
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// unused returns what the statements allow to write and nobody wrote, by table
+// and pattern.
+func (g *gate) unused() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []string
+	for _, st := range g.statements {
+		for _, pattern := range texts(st, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys") {
+			for _, action := range texts(st, "Action") {
+				one := object{"Action": action, "Resource": st["Resource"], "Condition": object{
+					"ForAllValues:StringLike": object{"dynamodb:LeadingKeys": []any{pattern}},
+				}}
+				used := false
+				for r := range g.used {
+					used = used || allows(one, r)
+				}
+				if !used {
+					found = append(found, fmt.Sprintf("%s on %v %s", action, texts(st, "Resource"), pattern))
+				}
+			}
+		}
+	}
+	return found
+}
