@@ -145,7 +145,7 @@ func (s getSettings) get(ctx context.Context, accounts *accounts, urls []string,
 	if s.output == "-" {
 		reportTo = errOut
 	}
-	report := newReport(s, reportTo, errOut)
+	report := newReport(s.json, s.quiet, reportTo, errOut)
 	report.several = len(requests) > 1
 	return run(ctx, client, requests, report)
 }
@@ -380,7 +380,7 @@ func run(ctx context.Context, client *fetch.Client, requests []fetch.Request, re
 			break
 		}
 		t := client.Start(ctx, r)
-		report.add(i, r, t)
+		report.add(i, t.Progress)
 		active.Go(func() {
 			defer func() { <-places }()
 			result, err := t.Wait()

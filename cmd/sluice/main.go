@@ -33,7 +33,7 @@ To begin, run: sluice serve`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
+	root.AddCommand(serveCommand(), getCommand(), putCommand(), adminCommand(), versionCommand())
 	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand())
 	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
 	return root
