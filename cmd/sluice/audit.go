@@ -66,7 +66,7 @@ With --json each line is as the API tells it, with ids in place of names.`,
 		Example: `  sluice admin audit
   sluice admin audit --user ada --from 2025-01-01 --to 2025-01-31
   sluice admin audit --owner ada --file reports/2025.pdf --json`,
-		Args: nothing,
+		Args: takesNothing,
 	}
 	q.flags(cmd)
 	return fileCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
@@ -109,7 +109,7 @@ there were, the bytes that were sent, and those that redirects to the store led
 to. With --json each line is as the API tells it, with ids in place of names.`,
 		Example: `  sluice admin usage
   sluice admin usage --by user --from 2025-01-01 --to 2025-01-31`,
-		Args: nothing,
+		Args: takesNothing,
 	}
 	cmd.Flags().StringVar(&by, "by", string(contract.UsageKeyDay), "user, file or day")
 	q.flags(cmd)

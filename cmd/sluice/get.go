@@ -140,7 +140,7 @@ func (s getSettings) get(ctx context.Context, accounts *accounts, urls []string,
 	if s.output == "-" {
 		reportTo = errOut
 	}
-	report := newReport(s, reportTo, errOut)
+	report := newReport(s.json, s.quiet, reportTo, errOut)
 	report.several = len(requests) > 1
 	return run(ctx, client, requests, report)
 }

@@ -129,7 +129,7 @@ func logoutCommand() *cobra.Command {
 removed. If the server cannot be reached the file stays, so that it can be done
 later.`,
 		Example: `  sluice logout`,
-		Args:    nothing,
+		Args:    takesNothing,
 	}
 	return (&remote{selection: selection{logout: true}}).command(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		server := r.accounts.server
@@ -168,7 +168,7 @@ func whoamiCommand() *cobra.Command {
 		Use:     "whoami",
 		Short:   "Say who is logged in, and where",
 		Example: "  sluice whoami\n  sluice whoami --json",
-		Args:    nothing,
+		Args:    takesNothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		return r.call(ctx, func(c *client.Client) error {

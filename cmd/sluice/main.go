@@ -33,10 +33,10 @@ To begin, run: sluice serve`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(serveCommand(), getCommand(), adminCommand(), versionCommand())
+	root.AddCommand(serveCommand(), getCommand(), putCommand(), adminCommand(), versionCommand())
 	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), profilesCommand())
 	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
-	root.AddCommand(versionsCommand(), sessionsCommand(), docsCommand())
+	root.AddCommand(versionsCommand(), sessionsCommand(), verifyCommand(), docsCommand())
 	return root
 }
 
@@ -70,14 +70,14 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 // noArguments is cobra.NoArgs in words that fit a command without commands of
 // its own.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if err := nothing(cmd, args); err != nil {
+	if err := takesNothing(cmd, args); err != nil {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	}
 	return nil
 }
 
-// nothing is noArguments where the help is pointed to anyway.
-func nothing(cmd *cobra.Command, args []string) error {
+// takesNothing is noArguments where the help is pointed to anyway.
+func takesNothing(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
 	}

@@ -42,7 +42,7 @@ func run(ctx context.Context, client *fetch.Client, requests []fetch.Request, re
 			break
 		}
 		t := client.Start(ctx, requests[i])
-		report.add(i, requests[i], t)
+		report.add(i, t.Progress)
 		active.Go(func() {
 			defer func() { <-places }()
 			result, err := t.Wait()

@@ -15,6 +15,7 @@ import (
 
 	"sluice/shared/fault"
 	"sluice/shared/fetch"
+	"sluice/shared/send"
 )
 
 const (
@@ -40,14 +41,13 @@ type report struct {
 // line is one file under way.
 type line struct {
 	index    int
-	url      string
-	transfer *fetch.Transfer
+	progress func() fetch.Progress
 	rate     speed
 }
 
-func newReport(s getSettings, out, errOut io.Writer) *report {
-	r := &report{out: out, errOut: errOut, json: s.json, quiet: s.quiet}
-	if file, ok := errOut.(*os.File); ok && !s.json && !s.quiet && term.IsTerminal(int(file.Fd())) {
+func newReport(inJSON, quiet bool, out, errOut io.Writer) *report {
+	r := &report{out: out, errOut: errOut, json: inJSON, quiet: quiet}
+	if file, ok := errOut.(*os.File); ok && !inJSON && !quiet && term.IsTerminal(int(file.Fd())) {
 		r.out = errOut
 		r.width, _, _ = term.GetSize(int(file.Fd())) // 0: no bars
 	}
@@ -80,15 +80,16 @@ func (r *report) start() (stop func()) {
 	}
 }
 
-func (r *report) add(index int, request fetch.Request, t *fetch.Transfer) {
+// add begins to report on a file; ended must follow.
+func (r *report) add(index int, progress func() fetch.Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.active = append(r.active, &line{index: index, url: request.Sources[0].URL, transfer: t})
+	r.active = append(r.active, &line{index: index, progress: progress})
 }
 
 // event is one line of --json.
 type event struct {
-	Event       string           `json:"event"` // progress, done or failed
+	Event       string           `json:"event"` // progress, done, failed or skipped
 	File        int              `json:"file"`  // counted from 0, in the order asked for
 	Name        string           `json:"name,omitempty"`
 	State       fetch.State      `json:"state,omitempty"`
@@ -122,7 +123,7 @@ func (r *report) tell(now time.Time) {
 	defer r.mu.Unlock()
 	var bars []string
 	for _, l := range r.active {
-		p := l.transfer.Progress()
+		p := l.progress()
 		rate := l.rate.at(now, p.Bytes)
 		switch {
 		case r.json:
@@ -190,7 +191,7 @@ func (r *report) remove(index int) *line {
 func endEvent(l *line, result fetch.Result, err error) event {
 	e := event{Event: "done", File: l.index, Name: result.Name, Size: &result.Size, Bytes: result.Fetched + result.Resumed, Resumed: result.Resumed, Verified: result.Verified}
 	if err != nil {
-		p := l.transfer.Progress()
+		p := l.progress()
 		e.Event, e.Size, e.Bytes, e.Resumed = "failed", nil, p.Bytes, p.Resumed
 		e.Message, e.ExitCode = explain(err), exitCode(withExitCode(context.Background(), err))
 		if f, ok := errors.AsType[*fault.Error](err); ok {
@@ -205,7 +206,7 @@ func shown(l *line, result fetch.Result) string {
 	if result.Name != "" {
 		return result.Name
 	}
-	if p := l.transfer.Progress(); len(p.Sources) > 0 {
+	if p := l.progress(); len(p.Sources) > 0 {
 		return p.Sources[0].Host
 	}
 	return "sluice"
@@ -266,7 +267,7 @@ func bar(p fetch.Progress, rate float64, width int) []string {
 	if p.Size > 0 && rate > 0 {
 		text += " " + (time.Duration(float64(p.Size-p.Bytes)/rate) * time.Second).String()
 	}
-	if p.State != fetch.Fetching {
+	if p.State != fetch.Fetching && p.State != fetch.State(send.Sending) {
 		text += " " + string(p.State)
 	}
 	lines := []string{cutTo(text, width)}

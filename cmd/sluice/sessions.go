@@ -28,7 +28,7 @@ func sessionsListCommand() *cobra.Command {
 size and the name of the file. With --json each line is a session as the API tells
 it; its URLs are secrets, for whoever has one can download the file.`,
 		Example: "  sluice sessions list\n  sluice sessions list --json",
-		Args:    nothing,
+		Args:    takesNothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		return r.call(ctx, func(c *client.Client) error {

@@ -28,7 +28,7 @@ func usersListCommand() *cobra.Command {
 		Use:     "list",
 		Short:   "List the users",
 		Example: "  sluice admin users list\n  sluice admin users list --json",
-		Args:    nothing,
+		Args:    takesNothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		return r.call(ctx, func(c *client.Client) error {
