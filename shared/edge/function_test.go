@@ -15,12 +15,9 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
-	"go.uber.org/goleak"
 
 	"sluice/shared/edge"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // transports are all of them.
 func transports() []edge.Transport {

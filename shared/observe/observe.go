@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net/http"
 	"time"
 )
 
@@ -45,9 +44,6 @@ type Metrics interface {
 
 	// Upload counts the bytes of a version that was published.
 	Upload(bytes int64)
-
-	// Handler shows what was counted.
-	Handler() http.Handler
 }
 
 // Uncounted is Metrics that count nothing: for a function, which no Prometheus
@@ -67,6 +63,3 @@ func (Uncounted) Redirect(int64) {}
 
 // Upload implements Metrics.
 func (Uncounted) Upload(int64) {}
-
-// Handler implements Metrics.
-func (Uncounted) Handler() http.Handler { return http.NotFoundHandler() }

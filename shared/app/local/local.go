@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -35,6 +36,7 @@ const expiredBatch = 10_000
 type App struct {
 	Deps    api.Deps
 	Janitor *janitor.Janitor
+	Metrics http.Handler // what Deps.Metrics counts, in Prometheus's text format
 
 	options Options
 	closers []func() error
@@ -69,11 +71,12 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 	if err != nil {
 		return nil, err
 	}
-	parts.Metrics = metrics.New()
+	counters := metrics.New()
+	parts.Metrics = counters
 	if a.Deps, err = compose.Deps(ctx, c, parts); err != nil {
 		return nil, err
 	}
-	a.Janitor = a.Deps.Janitor
+	a.Metrics, a.Janitor = counters.Handler(), a.Deps.Janitor
 	if alone {
 		if err := a.Deps.Catalog.BreakLeases(ctx); err != nil {
 			return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
