@@ -69,7 +69,7 @@ func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger
 		return err
 	}
 	defer func() { err = errors.Join(err, app.Close()) }()
-	server, err := edge.NewPlain(ctx, c, log, app.Deps, api.All)
+	server, err := edge.NewPlain(ctx, c, log, app.Deps, api.All, app.Metrics)
 	if err != nil {
 		return err
 	}

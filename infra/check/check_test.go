@@ -161,8 +161,8 @@ func TestRulesFindPlantedFaults(t *testing.T) {
 		{"a role for two", "no role may do everything", []edit{{"Resources Download Properties Role", object{"Fn::GetAtt": []any{"FilesRole", "Arn"}}}}},
 		{"a role of elsewhere", "no role may do everything", []edit{{"Resources Ingest Properties Role", "arn:aws:iam::123456789012:role/admin"}}},
 		{"Download writes users", "only Auth writes users and logins", []edit{{"Resources DownloadRole" + policy + " 2 Condition ForAllValues:StringLike dynamodb:LeadingKeys", []any{"FILE#*", "USER#*"}}}},
-		{"Files writes what begins with U", "only Auth writes users and logins", []edit{{"Resources FilesRole" + policy + " 2 Condition ForAllValues:StringLike dynamodb:LeadingKeys", []any{"U*"}}}},
-		{"Files writes one user", "only Auth writes users and logins", []edit{{"Resources FilesRole" + policy + " 2 Condition ForAllValues:StringLike dynamodb:LeadingKeys", []any{"USER#1"}}}},
+		{"Files writes what begins with U", "only Auth writes users and logins", []edit{{"Resources FilesRole" + policy + " 3 Condition ForAllValues:StringLike dynamodb:LeadingKeys", []any{"U*"}}}},
+		{"Files writes one user", "only Auth writes users and logins", []edit{{"Resources FilesRole" + policy + " 3 Condition ForAllValues:StringLike dynamodb:LeadingKeys", []any{"USER#1"}}}},
 		{"Download writes whatever it likes", "only Auth writes users and logins", []edit{{"Resources DownloadRole" + policy + " 2 Condition", nil}}},
 		{"Download writes without a key", "only Auth writes users and logins", []edit{{"Resources DownloadRole" + policy + " 2 Condition Null", nil}}},
 		{"Files reads what signs tokens", "only Auth reads what signs tokens", []edit{{"Resources FilesRole" + policy + " 0 Resource 0", object{

@@ -146,7 +146,7 @@ func allows(st object, r right) bool {
 	if !bound {
 		return true
 	}
-	return r.key != "" && slices.ContainsFunc(texts(condition, "ForAllValues:StringLike", "dynamodb:LeadingKeys"), func(pattern string) bool {
+	return r.key != "" && slices.ContainsFunc(texts(condition, leadingKeys, "dynamodb:LeadingKeys"), func(pattern string) bool {
 		prefix, wild := strings.CutSuffix(pattern, "*")
 		return r.key == pattern || wild && strings.HasPrefix(r.key, prefix)
 	})
@@ -167,27 +167,96 @@ func (g *gate) words(of map[right]bool) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// unused returns what the statements allow to write and nobody wrote, by table
-// and pattern.
-func (g *gate) unused() []string {
+// join adds what was done through another gate before the same role.
+func (g *gate) join(other *gate) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var found []string
+	maps.Copy(g.used, other.used)
+}
+
+// unused returns what a role's statements allow and nobody did: a key that was
+// never written, and an action that was never done on a table.
+func (g *gate) unused() (found []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	did := func(some func(right) bool) bool {
+		for r := range g.used {
+			if some(r) {
+				return true
+			}
+		}
+		return false
+	}
 	for _, st := range g.statements {
-		for _, pattern := range texts(st, "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys") {
+		for _, table := range texts(st, "Resource") {
 			for _, action := range texts(st, "Action") {
-				one := object{"Action": action, "Resource": st["Resource"], "Condition": object{
-					"ForAllValues:StringLike": object{"dynamodb:LeadingKeys": []any{pattern}},
-				}}
-				used := false
-				for r := range g.used {
-					used = used || allows(one, r)
+				if strings.HasPrefix(action, "dynamodb:") && !did(func(r right) bool { return r.action == action && r.table == table && allows(st, r) }) {
+					found = append(found, action+" on "+table)
 				}
-				if !used {
-					found = append(found, fmt.Sprintf("%s on %v %s", action, texts(st, "Resource"), pattern))
-				}
+			}
+		}
+		for _, pattern := range texts(st, "Condition", leadingKeys, "dynamodb:LeadingKeys") {
+			one := object{"Action": st["Action"], "Resource": st["Resource"], "Condition": object{leadingKeys: object{"dynamodb:LeadingKeys": pattern}}}
+			if !did(func(r right) bool { return allows(one, r) }) {
+				found = append(found, fmt.Sprintf("%v of %s", texts(st, "Action"), pattern))
 			}
 		}
 	}
 	return found
+}
+
+func TestTheGateAllowsWhatIAMWould(t *testing.T) {
+	const table = "${DomainTable.Arn}"
+	read := object{"Action": []any{"dynamodb:GetItem", "dynamodb:Query"}, "Resource": []any{table}}
+	write := object{
+		"Action": "dynamodb:PutItem", "Resource": table,
+		"Condition": object{leadingKeys: object{"dynamodb:LeadingKeys": []any{"USER#*", "USERNAMES"}}},
+	}
+	cases := []struct {
+		statement object
+		right     right
+		want      bool
+	}{
+		{read, right{"dynamodb:GetItem", table, "USER#1"}, true},
+		{read, right{"dynamodb:Query", table, ""}, true},
+		{read, right{"dynamodb:PutItem", table, "USER#1"}, false},
+		{read, right{"dynamodb:GetItem", "${HotTable.Arn}", "USER#1"}, false},
+		{write, right{"dynamodb:PutItem", table, "USER#1"}, true},
+		{write, right{"dynamodb:PutItem", table, "USERNAMES"}, true},
+		{write, right{"dynamodb:PutItem", table, "USERNAMES2"}, false},
+		{write, right{"dynamodb:PutItem", table, "USER"}, false},
+		{write, right{"dynamodb:PutItem", table, "FILE#1"}, false},
+		{write, right{"dynamodb:PutItem", table, ""}, false},
+		{write, right{"dynamodb:DeleteItem", table, "USER#1"}, false},
+	}
+	for _, c := range cases {
+		if got := allows(c.statement, c.right); got != c.want {
+			t.Errorf("%v allows %s: %v, want %v", c.statement, c.right, got, c.want)
+		}
+	}
+}
+
+func TestTheGateSeesWhatARequestDoes(t *testing.T) {
+	g := &gate{tables: map[string]string{"a": "A", "b": "B"}}
+	cases := []struct{ target, body, want string }{
+		{"DynamoDB_20120810.GetItem", `{"TableName":"a","Key":{"pk":{"S":"USER#1"},"sk":{"S":"USER"}}}`, "dynamodb:GetItem on A USER#1"},
+		{"DynamoDB_20120810.PutItem", `{"TableName":"b","Item":{"pk":{"S":"LEASES"},"n":{"N":"1"}}}`, "dynamodb:PutItem on B LEASES"},
+		{"DynamoDB_20120810.Query", `{"TableName":"a","KeyConditionExpression":"#p = :p"}`, "dynamodb:Query on A "},
+		{"DynamoDB_20120810.BatchGetItem", `{"RequestItems":{"a":{"Keys":[{"pk":{"S":"USER#1"}}]}}}`, "dynamodb:BatchGetItem on A "},
+		{
+			"DynamoDB_20120810.TransactWriteItems",
+			`{"TransactItems":[{"ConditionCheck":{"TableName":"a","Key":{"pk":{"S":"USER#1"}}}},{"Put":{"TableName":"a","Item":{"pk":{"S":"FILE#1"}}}},{"Delete":{"TableName":"b","Key":{"pk":{"S":"DUE#1"}}}}]}`,
+			"dynamodb:ConditionCheckItem on A USER#1, dynamodb:PutItem on A FILE#1, dynamodb:DeleteItem on B DUE#1",
+		},
+	}
+	for _, c := range cases {
+		asked, err := g.asks(c.target, []byte(c.body))
+		var got []string
+		for _, r := range asked {
+			got = append(got, r.String())
+		}
+		if strings.Join(got, ", ") != c.want || err != nil {
+			t.Errorf("%s %s is %q, %v; want %q", c.target, c.body, got, err, c.want)
+		}
+	}
 }

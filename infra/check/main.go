@@ -121,6 +121,6 @@ func rules() []rule {
 		{"a job is tried again, then kept", redelivery},
 		{"alarms roll a deployment back", deployments},
 		{"logs are kept for a time", logs},
-		{"stores are as a server wants them", stores},
+		{"stores are as a server wants them", storage},
 	}
 }

@@ -70,9 +70,11 @@ func wildcards(s stack) (problems []string) {
 	return problems
 }
 
+// leadingKeys is how a statement looks at partition keys.
+const leadingKeys = "ForAllValues:StringLike"
+
 // usersWritten looks for whoever but Auth may write a user or a login.
 func usersWritten(s stack) (problems []string) {
-	const condition = "ForAllValues:StringLike"
 	writes := []string{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
 	users := []string{"USER#", "USERNAMES", "LOGIN#"}
 	for _, role := range s.ownRoles() {
@@ -80,7 +82,7 @@ func usersWritten(s stack) (problems []string) {
 			if !slices.ContainsFunc(texts(st, "Action"), func(a string) bool { return slices.Contains(writes, a) }) {
 				continue
 			}
-			keys := texts(st, "Condition", condition, "dynamodb:LeadingKeys")
+			keys := texts(st, "Condition", leadingKeys, "dynamodb:LeadingKeys")
 			if len(keys) == 0 || text(st, "Condition", "Null", "dynamodb:LeadingKeys") != "false" {
 				problems = append(problems, fmt.Sprintf("%s may write whatever key of %v", role.Name, texts(st, "Resource")))
 			}

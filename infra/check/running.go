@@ -73,8 +73,8 @@ func logs(s stack) (problems []string) {
 	return problems
 }
 
-// stores holds tables and bucket to what `sluice admin init` would make.
-func stores(s stack) (problems []string) {
+// storage holds tables and bucket to what `sluice admin init` would make.
+func storage(s stack) (problems []string) {
 	say := func(format string, a ...any) { problems = append(problems, fmt.Sprintf(format, a...)) }
 	tables := s.of("AWS::DynamoDB::Table")
 	for _, t := range tables {

@@ -23,7 +23,9 @@ type Config struct {
 	Data           string         // folder of the embedded stores and keys
 	Blob           *url.URL       // where blobs are: file:///folder or s3://bucket/prefix/?options
 	Table          *url.URL       // where records are: bolt:///file or dynamodb://table?options
-	Keys           *url.URL       // where the signing keys are: file:///file
+	Keys           *url.URL       // where the signing keys are: file:///file, ssm:/path or secretsmanager:name
+	Queue          *url.URL       // the SQS queue that jobs are sent to; nil: they run beside requests
+	AWS            AWS            // AWS's own variables
 	AdminPassword  Secret         // of the first admin; made up and printed where empty
 	PublicURL      *url.URL       // how clients reach the server; nil: by the address bound
 	DownloadURLs   []string       // what the URLs of links and sessions begin with, the best first; none: the public URL
@@ -72,7 +74,8 @@ func settings() []setting {
 		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
 		{"blob", "", "`URL` of the blob store; file:///folder or s3://bucket (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, blobStores()) }},
 		{"table", "", "`URL` of the record store; bolt:///file or dynamodb://table (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, tableStores()) }},
-		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
+		{"keys", "", "`URL` of the signing keys; file:///file, ssm:/path or secretsmanager:name (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
+		{"queue", "", "`URL` of the SQS queue that jobs are sent to, for functions/ingest to run (default: they run beside requests)", func(c *Config, v string) error { return parseQueue(&c.Queue, v) }},
 		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = NewSecret(v); return nil }},
 		{"public-url", "", "`URL` under which clients reach this server", func(c *Config, v string) error { return parsePublicURL(&c.PublicURL, v) }},
 		{"download-url", "", "comma-separated `URLs` under which downloads reach this server, the best first (default: the public URL)", func(c *Config, v string) error { return parseDownloadURLs(&c.DownloadURLs, v) }},
@@ -109,7 +112,7 @@ func Flags(fs *flag.FlagSet, names ...string) {
 // environment, and that over the default. given returns the value of a flag
 // and whether the command line has it; nil: there is no command line.
 func Load(given func(flag string) (string, bool), getenv func(string) string) (Config, error) {
-	c := Config{RuntimeAPI: getenv("AWS_LAMBDA_RUNTIME_API")}
+	c := Config{AWS: readAWS(getenv), RuntimeAPI: getenv("AWS_LAMBDA_RUNTIME_API")}
 	for _, s := range settings() {
 		value, name := s.value, Env(s.name)
 		if env := getenv(name); env != "" {

@@ -60,6 +60,19 @@ func parseBase(v string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
 }
 
+func parseQueue(to **url.URL, v string) error {
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Count(u.Path, "/") < 2 {
+		return errors.New("want the URL of a queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/sluice")
+	}
+	*to = u
+	return nil
+}
+
 func parseDownloadURLs(to *[]string, v string) error {
 	for i, item := range list(v) {
 		u, err := parseBase(item)

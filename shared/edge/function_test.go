@@ -9,17 +9,15 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
-	"go.uber.org/goleak"
 
 	"sluice/shared/edge"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // transports are all of them.
 func transports() []edge.Transport {
@@ -43,9 +41,7 @@ func (q question) event(t testing.TB, transport edge.Transport) json.RawMessage 
 	method := cmp.Or(q.method, http.MethodGet)
 	body, inBase64 := base64.StdEncoding.EncodeToString(q.body), true
 	multi := map[string][]string{"host": {"files.example"}, "x-forwarded-for": {"192.0.2.7"}}
-	for name, lines := range q.header {
-		multi[name] = lines
-	}
+	maps.Copy(multi, q.header)
 	single := map[string]string{}
 	for name, lines := range multi {
 		single[name] = strings.Join(lines, ",")

@@ -104,7 +104,7 @@ func servePlain(ctx context.Context, c config.Config, log *slog.Logger, open Ope
 	if err != nil {
 		return err
 	}
-	p, err := NewPlain(ctx, c, log, deps, app)
+	p, err := NewPlain(ctx, c, log, deps, app, nil)
 	if err != nil {
 		return errors.Join(err, closeStores())
 	}

@@ -25,8 +25,9 @@ type Plain struct {
 }
 
 // NewPlain binds the addresses of c and makes the app of d, whose Stopping and
-// BaseURL it sets. Errors name the setting at fault.
-func NewPlain(ctx context.Context, c config.Config, log *slog.Logger, d api.Deps, app func(api.Deps) *gin.Engine) (*Plain, error) {
+// BaseURL it sets. metrics may have an address of its own; nil: there are none.
+// Errors name the setting at fault.
+func NewPlain(ctx context.Context, c config.Config, log *slog.Logger, d api.Deps, app func(api.Deps) *gin.Engine, metrics http.Handler) (*Plain, error) {
 	ln, err := listen(ctx, "addr", c.Addr)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func NewPlain(ctx context.Context, c config.Config, log *slog.Logger, d api.Deps
 	d.Stopping, d.BaseURL = server.Stopping, c.BaseURL(ln.Addr())
 	server.Handler = app(d)
 	p := &Plain{server: server, listener: ln, log: log}
-	p.metrics, err = serveMetrics(ctx, c, log, d.Metrics.Handler())
+	p.metrics, err = serveMetrics(ctx, c, log, metrics)
 	return p, err
 }
 
@@ -60,6 +61,9 @@ func listen(ctx context.Context, setting, addr string) (net.Listener, error) {
 func serveMetrics(ctx context.Context, c config.Config, log *slog.Logger, metrics http.Handler) (serve func(context.Context), err error) {
 	if c.MetricsAddr == "" {
 		return func(context.Context) {}, nil
+	}
+	if metrics == nil {
+		return nil, fmt.Errorf("%s: a function has no metrics to serve", config.Env("metrics-addr"))
 	}
 	ln, err := listen(ctx, "metrics-addr", c.MetricsAddr)
 	if err != nil {

@@ -306,6 +306,9 @@ func TestBodiesArriveAsTheyWere(t *testing.T) {
 	}
 	for name, body := range map[string][]byte{"no bytes": {}, "all bytes": all, "NULs": make([]byte, 1000), "half a rune": []byte("λ")[:1], "4 MiB": make([]byte, 4<<20)} {
 		for _, transport := range transports() {
+			if len(body) > 1<<20 && transport != edge.REST && transport != edge.URLStream {
+				continue // the same again, and long
+			}
 			got := see(t, transport, question{method: http.MethodPut, path: "/", body: body}.event(t, transport))
 			if got.body != string(body) || got.length != int64(len(body)) || got.method != http.MethodPut {
 				t.Errorf("%s: %s: %s of %d bytes, announced %d; want PUT of %d, the same", transport, name, got.method, len(got.body), got.length, len(body))

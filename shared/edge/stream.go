@@ -65,7 +65,11 @@ func (f *Function) stream(c *call) any {
 		defer close(s.done)
 		defer c.cancel()
 		defer context.AfterFunc(c.Context(), s.late)()
-		s.finish(f.answer(c, s))
+		broken := f.answer(c, s)
+		if broken != nil && c.Context().Err() != nil {
+			broken = errOutOfTime // the app only heard of it sooner than late did
+		}
+		s.finish(broken)
 	}()
 	return f.Transport.streamed(<-s.ready, s)
 }
