@@ -89,7 +89,9 @@ func policyGetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get",
 		Short: "Print the policy of the bucket",
-		Args:  noArguments,
+		Example: `  sluice admin policy get
+  sluice admin policy get --blob s3://my-bucket`,
+		Args: noArguments,
 		RunE: withBucket(func(cmd *cobra.Command, b *setup.Bucket, _ []string) error {
 			policy, err := b.Policy(cmd.Context())
 			if err == nil && policy == "" {
@@ -131,19 +133,28 @@ func policySetCommand() *cobra.Command {
 }
 
 func policyPresetsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "presets",
-		Short: "List the presets",
-		Args:  noArguments,
+	r := &remote{}
+	cmd := &cobra.Command{
+		Use:     "presets",
+		Short:   "List the presets",
+		Example: "  sluice admin policy presets\n  sluice admin policy presets --json",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			r.out = cmd.OutOrStdout()
 			for _, p := range setup.Presets() {
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%-20s %s\n", p.Name, p.What); err != nil {
+				err := r.print(struct {
+					Name string `json:"name"`
+					What string `json:"what"`
+				}{p.Name, p.What}, "%-20s %s", p.Name, p.What)
+				if err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON instead of words")
+	return cmd
 }
 
 // withBucket runs a command on the bucket of the settings.
