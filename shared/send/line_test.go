@@ -98,14 +98,15 @@ func (g *gauge) before(good http.Handler) http.Handler {
 func TestConnections(t *testing.T) {
 	for _, c := range []struct {
 		name      string
+		parts     int
 		most      int
 		refuse    before
 		want      int
 		perfectly bool // it is reached, and not only kept to
 	}{
-		{"one", 1, nil, 1, true},
-		{"they grow", 6, nil, 6, true},
-		{"they shrink where it is too much", 6, every(3, ft.Status(429)), 4, false},
+		{"one", 2, 1, nil, 1, true},
+		{"they grow", 15, 6, nil, 6, true},
+		{"they shrink where it is too much", 8, 6, every(3, ft.Status(429)), 4, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +120,7 @@ func TestConnections(t *testing.T) {
 					return g.before(good)
 				}))
 				r.options.MaxConnections = c.most
-				path, content := r.file("f", 16*partSize, 1)
+				path, content := r.file("f", c.parts*partSize, 1)
 				_, err := r.send(send.Request{File: path, Path: "f"})
 				r.want("sent", "f", content, err, "")
 				if g.most > c.want || c.perfectly && g.most < c.want {
@@ -132,16 +133,16 @@ func TestConnections(t *testing.T) {
 
 func TestLimitRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		const rate = 1 << 20
+		const rate, size = 1 << 20, partSize + 12345
 		r := newRig(t)
 		r.behind(nil)
 		r.options.LimitRate = rate
-		path, content := r.file("f", large, 1)
+		path, content := r.file("f", size, 1)
 		began := time.Now()
 		_, err := r.send(send.Request{File: path, Path: "f"})
 		r.want("sent", "f", content, err, "")
-		if took, want := time.Since(began), time.Duration(large)*time.Second/rate; took < want-want/10 || took > want+want/10 {
-			t.Errorf("%d bytes took %s, want about %s", large, took, want)
+		if took, want := time.Since(began), time.Duration(size)*time.Second/rate; took < want-want/10 || took > want+want/10 {
+			t.Errorf("%d bytes took %s, want about %s", size, took, want)
 		}
 	})
 }
@@ -152,7 +153,7 @@ func TestAStreamThatBreaksOffIsAborted(t *testing.T) {
 		r := newRig(t)
 		r.behind(nil)
 		broken := errors.New("the pipe broke")
-		_, content := r.file("f", 5*partSize, 1)
+		_, content := r.file("f", 3*partSize, 1)
 		_, err := r.send(send.Request{Reader: io.MultiReader(reader(content), failing{broken}), Path: "f"})
 		if !errors.Is(err, broken) || r.stored("f").ID != "" {
 			t.Errorf("the outcome is %v, and %+v is there", err, r.stored("f"))
@@ -161,6 +162,24 @@ func TestAStreamThatBreaksOffIsAborted(t *testing.T) {
 		r.ask(http.MethodGet, "/api/profile", nil, &profile)
 		if profile.Used.Bytes != 0 {
 			t.Errorf("%d bytes are still taken", profile.Used.Bytes)
+		}
+	})
+}
+
+// A stream that stands still does not keep anybody.
+func TestAStreamThatStandsStillCanBeLeft(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.behind(nil)
+		from, into := io.Pipe()
+		defer into.Close()
+		c, err := send.New(r.options)
+		must(t, err)
+		defer c.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := c.Start(ctx, send.Request{Reader: from, Path: "f"}).Wait(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it ends with %v, want the context's error", err)
 		}
 	})
 }

@@ -87,6 +87,9 @@ func first(h func(good http.Handler, w http.ResponseWriter, r *http.Request)) be
 	}
 }
 
+// both misbehaves in two ways.
+func both(a, b before) before { return func(good http.Handler) http.Handler { return a(b(good)) } }
+
 // lost does what it is asked to, and breaks off before it says so.
 func lost(good http.Handler, _ http.ResponseWriter, r *http.Request) {
 	good.ServeHTTP(httptest.NewRecorder(), r)
@@ -324,6 +327,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"the end: other bytes came", parted, on(complete, always(problem(422, "digest_mismatch"))), "digest_mismatch"},
 		{"the end: another digest is told", parted, on(complete, through(1, lying("sha256", zeros))), "right after all"},
 		{"the end: another size is told", parted, on(complete, through(1, lying("size", 7))), "right after all"},
+		{"the end: another digest is told, and no version has ours", parted, both(on(complete, through(1, lying("sha256", zeros))), on("/versions$", through(1, lying("versions", []any{})))), "bad_answer"},
 		{"the end: a page", parted, on(complete, always(says(200, "text/html", page))), "unexpected_answer"},
 		{"the end: an empty object", parted, on(complete, always(says(200, "application/json", "{}"))), "bad_answer"},
 		{"the end: aborted by another", parted, on(complete, always(problem(409, "upload_not_open"))), "upload_not_open"},
