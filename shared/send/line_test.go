@@ -131,6 +131,26 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// What a server asks for is waited, and no more than a retry beside.
+func TestRetryAfter(t *testing.T) {
+	for name, fields := range map[string][]string{
+		"seconds": {"Retry-After", "60"},
+		"a date":  {"Date", "Sat, 01 Jan 2000 00:00:00 GMT", "Retry-After", "Sat, 01 Jan 2000 00:01:00 GMT"},
+	} {
+		inBubble(t, func(t *testing.T) {
+			r := newRig(t)
+			r.behind(on(put, once(ft.Status(503, fields...))))
+			path, content := r.file("f", 1000, 1)
+			began := time.Now()
+			_, err := r.send(send.Request{File: path, Path: "f"})
+			r.want(name, "f", content, err, "")
+			if took := time.Since(began); took < time.Minute || took > time.Minute+5*time.Second {
+				t.Errorf("%s: it took %s, want a minute", name, took)
+			}
+		})
+	}
+}
+
 func TestLimitRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const rate, size = 1 << 20, partSize + 12345
