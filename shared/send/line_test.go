@@ -204,10 +204,14 @@ func TestAStreamThatStandsStillCanBeLeft(t *testing.T) {
 	})
 }
 
+// failing fails after a while.
 type failing struct{ err error }
 
 // Read implements io.Reader.
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f failing) Read([]byte) (int, error) {
+	<-time.After(time.Minute)
+	return 0, f.err
+}
 
 // A context that ends stops a transfer at once, whatever it waits for.
 func TestAContextEndsIt(t *testing.T) {
