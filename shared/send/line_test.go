@@ -37,7 +37,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 				if !strings.Contains(address, ":") {
 					address += ":80"
 				}
-				r.network.Serve(t, address, asked)
+				r.serve(address, asked)
 				path, content := r.file("f", c.size, 1)
 				_, err := r.send(send.Request{File: path, Path: "f"})
 				want := "unauthenticated"
