@@ -46,6 +46,11 @@ test: test-tools ## Install what the tests need and run them, with the race dete
 build: ## Build bin/sluice
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/sluice ./cmd/sluice
 
+.PHONY: man
+man: build ## Write the man pages to bin/man; man -M does not need them installed
+	bin/sluice docs --man bin/man/man1
+	@echo 'read them with: man -M bin/man sluice-get'
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Check style, layers and go.mod
 	$(TOOLS)/golangci-lint run ./...
@@ -94,6 +99,16 @@ check-generated: ## Check that the generated files are current
 .PHONY: lint-test
 lint-test: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Prove that the linter holds the rules of .golangci.yml
 	tools/check-lint-rules
+
+##@ On AWS
+
+.PHONY: validate
+validate: ## Check template.yaml, and what it becomes on AWS; asks AWS nothing
+	tools/validate-template
+
+.PHONY: deploy
+deploy: build validate ## Deploy template.yaml with AWS SAM; SAMFLAGS='--region eu-central-1 --parameter-overrides …'
+	SAM_CLI_TELEMETRY=0 .cache/aws/bin/sam deploy $(SAMFLAGS)
 
 ##@ Upkeep
 

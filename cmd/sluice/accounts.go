@@ -1,163 +1,142 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/base64"
-	"errors"
-	"fmt"
-	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
-	"sync"
-	"time"
 
-	"sluice/shared/contract"
-	"sluice/shared/contract/client"
-	"sluice/shared/fault"
+	"github.com/spf13/cobra"
+
 	"sluice/shared/fetch"
 )
 
 // defaultServer is where a server listens that was started without settings.
 const defaultServer = "http://127.0.0.1:8080"
 
-// accounts are the credentials of whoever runs the program, each for one
-// server. They are safe for concurrent use.
-type accounts struct {
-	server string // of Sluice
-	http   *http.Client
-	netrc  map[string]string // by host: the Authorization field
-
-	mu    sync.Mutex
-	path  string // of the login file; "": there is no place for one, or no need
-	login *login // nil: nobody is logged in
+// selection says which server a command works with, and by which login.
+type selection struct {
+	server, profile string // of the command line; "": not given
+	login           bool   // the command logs in
+	logout          bool   // the command logs out
 }
 
-// newAccounts reads SLUICE_SERVER and SLUICE_TOKEN, or else the login file, and
-// .netrc. A server that is given takes the place of SLUICE_SERVER.
-func newAccounts(server string) (*accounts, error) {
-	if server == "" {
-		server = os.Getenv("SLUICE_SERVER")
-	}
-	a := &accounts{server: strings.TrimRight(server, "/"), http: &http.Client{Timeout: time.Minute, CheckRedirect: noRedirect}}
-	var err error
+// profileFlag adds --profile to a command.
+func (s *selection) profileFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.profile, "profile", "", "the `NAME` of the login to use (default: SLUICE_PROFILE, else default)")
+	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		profiles, _ := readProfiles() // what cannot be read is not offered
+		var names []string
+		for _, p := range profiles {
+			names = append(names, p.profile)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}) // the flag is there
+}
+
+// serverFlag adds --server to a command.
+func (s *selection) serverFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.server, "server", "", "the server's `URL` (default: SLUICE_SERVER, else where you are logged in, else "+defaultServer+")")
+}
+
+// accounts are the credentials of whoever runs the program: the account that a
+// command works by, and others, for URLs of their servers. They are safe for
+// concurrent use.
+type accounts struct {
+	*account
+	others []*account
+	netrc  map[string]string // by host: the Authorization field
+}
+
+// newAccounts reads SLUICE_TOKEN, or else the logins, and .netrc.
+func newAccounts(s selection) (a *accounts, err error) {
+	a = &accounts{}
 	if token := os.Getenv("SLUICE_TOKEN"); token != "" {
-		a.login = &login{AccessToken: token}
-	} else if err = a.findLogin(); err != nil {
-		return nil, err
+		a.account, err = s.byToken(token)
+	} else {
+		a.others, err = readProfiles()
+		if err == nil {
+			a.account, err = s.choose(a.others)
+		}
 	}
-	if a.server == "" {
-		a.server = defaultServer
+	if err == nil {
+		a.netrc, err = readNetrc()
 	}
-	a.netrc, err = readNetrc()
 	return a, err
 }
 
-// noRedirect keeps a token from going where a server points.
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// findLogin takes the login of the login file, if it is at the server that is
-// asked for, or none is.
-func (a *accounts) findLogin() error {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return nil //nolint:nilerr // without a home there is no login
+// byToken returns the account of a token of the environment.
+func (s selection) byToken(token string) (*account, error) {
+	if s.profile != "" || s.login || s.logout {
+		return nil, mistake("SLUICE_TOKEN is set, and counts before any login: unset it.")
 	}
-	a.path = filepath.Join(dir, "sluice", "login.json")
-	l, err := readLogin(a.path)
-	if err != nil || l == nil || a.server != "" && l.Server != a.server {
-		return err
-	}
-	a.server, a.login = l.Server, l
-	return nil
+	a := newAccount("", cmp.Or(s.server, os.Getenv("SLUICE_SERVER")), &login{AccessToken: token})
+	a.path = ""
+	return a, nil
 }
 
-// readPrivate reads a file that holds secrets, and refuses one that others can
-// read. It returns nil where there is none.
-func readPrivate(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// choose returns the account that a command works by, which may be one that
+// nobody is logged in at. What the command line says counts before the
+// environment: a profile there before SLUICE_SERVER, a server there before
+// SLUICE_PROFILE.
+func (s selection) choose(profiles []*account) (*account, error) {
+	server, profile := s.server, s.profile
+	if profile == "" && (server == "" || s.login) {
+		profile = os.Getenv("SLUICE_PROFILE")
 	}
-	if err != nil {
-		return nil, err
+	if server == "" && s.profile == "" {
+		server = os.Getenv("SLUICE_SERVER")
 	}
-	const others = 0o077
-	if runtime.GOOS != "windows" && info.Mode().Perm()&others != 0 { // which has no such bits
-		return nil, fault.Newf(fault.Invalid, "usage", "%s holds secrets and can be read by others: chmod 600 %[1]s.", path)
+	if profile != "" && !validProfile(profile) {
+		return nil, mistake("A profile is named by letters, digits, dots, dashes and underscores.")
 	}
-	return os.ReadFile(path)
+	if s.login {
+		return chooseForLogin(profiles, cmp.Or(profile, defaultProfile), server), nil
+	}
+	server = strings.TrimRight(server, "/")
+	if profile == "" && server == "" {
+		profile = defaultProfile
+	}
+	for _, p := range profiles {
+		switch {
+		case (profile == "" || p.profile == profile) && (server == "" || p.server == server):
+			return p, nil
+		case p.profile == profile:
+			return nil, mistake("The profile %s is of %s, and not of %s.", profile, p.server, shownText(server))
+		}
+	}
+	return newAccount(profile, server, nil), nil
 }
 
-// token returns an access token that is good for a minute at least, where there
-// is a way to one. It is an Unauthenticated fault where nobody is logged in.
-func (a *accounts) token(ctx context.Context) (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.login == nil {
-		return "", a.loggedOut("Nobody is logged in")
+// chooseForLogin returns the account of a profile at a server; "" is the server
+// it has been of so far.
+func chooseForLogin(profiles []*account, profile, server string) *account {
+	for _, p := range profiles {
+		if p.profile == profile && server == "" {
+			return p
+		}
 	}
-	if a.login.good() {
-		return a.login.AccessToken, nil
-	}
-	if err := a.refresh(ctx); err != nil {
-		return "", err
-	}
-	return a.login.AccessToken, nil
-}
-
-// refresh exchanges the refresh token. Each is good for one exchange, and the
-// server ends a login whose token comes again: so one program at a time does it,
-// and the next one finds in the file what came of it.
-func (a *accounts) refresh(ctx context.Context) error {
-	unlock, err := lockLogin(a.path)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	current, err := readLogin(a.path)
-	if err != nil {
-		return err
-	}
-	if current == nil || current.Server != a.server {
-		return a.loggedOut("Nobody is logged in any more")
-	}
-	if current.good() {
-		a.login = current
-		return nil
-	}
-	c, err := client.New(a.server, client.WithHTTPClient(a.http))
-	if err != nil {
-		return err
-	}
-	fresh, err := client.Decode[contract.Tokens](c.RefreshToken(ctx, contract.RefreshRequest{RefreshToken: current.RefreshToken}))
-	switch kind := fault.KindOf(err); {
-	case err != nil && (kind == fault.Unauthenticated || kind == fault.Conflict):
-		return a.loggedOut("The login has ended")
-	case err != nil:
-		return err
-	}
-	a.login = newLogin(a.server, fresh)
-	return a.login.save(a.path)
-}
-
-// loggedOut is the error of who has to log in.
-func (a *accounts) loggedOut(why string) error {
-	return fault.Newf(fault.Unauthenticated, "logged_out", "%s at %s: run sluice login.", why, a.server)
+	return newAccount(profile, server, nil)
 }
 
 // credentials returns the Authorization field for a URL, or "".
 func (a *accounts) credentials(u *url.URL) string {
-	if a.login != nil && under(a.server, u) && !sealed(u) {
-		if token, err := a.token(context.Background()); err == nil {
-			return "Bearer " + token
+	for _, p := range a.all() {
+		if p.login != nil && under(p.server, u) && !sealed(u) {
+			if token, err := p.token(context.Background()); err == nil {
+				return "Bearer " + token
+			}
 		}
 	}
 	return a.netrc[strings.ToLower(u.Hostname())]
+}
+
+// all returns all accounts, the one that the command works by first.
+func (a *accounts) all() []*account {
+	isCurrent := func(p *account) bool { return p == a.account }
+	return append([]*account{a.account}, slices.DeleteFunc(slices.Clone(a.others), isCurrent)...)
 }
 
 // under reports whether a URL belongs to the server at base.
@@ -172,58 +151,17 @@ func sealed(u *url.URL) bool {
 	return strings.HasPrefix(u.Path, "/l/") || strings.HasPrefix(u.Path, "/s/")
 }
 
-// describe asks the server about a file of its own.
+// describe asks the server of a file about it, where somebody is logged in
+// there.
 func (a *accounts) describe(ctx context.Context, r *fetch.Request) error {
-	if a.login == nil {
-		return nil
-	}
-	server := fetch.Server{URL: a.server, HTTP: a.http, Token: a.token}
-	_, err := server.Describe(ctx, r)
-	return err
-}
-
-// readNetrc reads the passwords of ~/.netrc, or of the file that NETRC names,
-// by host. It may not be readable by others.
-func readNetrc() (map[string]string, error) {
-	path := os.Getenv("NETRC")
-	if path == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, nil //nolint:nilerr // without a home there is no .netrc
+	for _, p := range a.all() {
+		if p.login == nil {
+			continue
 		}
-		path = filepath.Join(home, ".netrc")
-	}
-	text, err := readPrivate(path)
-	if err != nil {
-		return nil, err
-	}
-	return parseNetrc(string(text)), nil
-}
-
-// parseNetrc reads machine, login and password. "default" is left out: it would
-// send a password to any host.
-func parseNetrc(text string) map[string]string {
-	fields := map[string]string{}
-	var machine, user string
-	words := bufio.NewScanner(strings.NewReader(text))
-	words.Split(bufio.ScanWords)
-	next := func() string {
-		words.Scan()
-		return words.Text()
-	}
-	for words.Scan() {
-		switch words.Text() {
-		case "machine":
-			machine, user = strings.ToLower(next()), ""
-		case "default":
-			machine, user = "", ""
-		case "login":
-			user = next()
-		case "password":
-			if password := next(); machine != "" {
-				fields[machine] = "Basic " + base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s:%s", user, password))
-			}
+		server := fetch.Server{URL: p.server, HTTP: p.http, Token: p.token}
+		if done, err := server.Describe(ctx, r); done || err != nil {
+			return err
 		}
 	}
-	return fields
+	return nil
 }

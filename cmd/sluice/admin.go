@@ -14,13 +14,10 @@ import (
 )
 
 func adminCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "admin",
-		Short: "Set up the stores of a deployment, and import what they have",
-		Args:  noArguments,
-	}
-	cmd.AddCommand(initCommand(), policyCommand(), importCommand())
-	return cmd
+		Short: "Set up and look after a deployment: stores, users, audit, imports",
+	}, initCommand(), policyCommand(), importCommand(), usersCommand(), auditCommand(), usageCommand())
 }
 
 // settingsOf adds the flags of settings to a command; none named: all.
@@ -82,13 +79,10 @@ func printStep(out io.Writer, s setup.Step) {
 }
 
 func policyCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "policy",
 		Short: "See and set who may reach the bucket past the server",
-		Args:  noArguments,
-	}
-	cmd.AddCommand(policyGetCommand(), policySetCommand(), policyPresetsCommand())
-	return cmd
+	}, policyGetCommand(), policySetCommand(), policyPresetsCommand())
 }
 
 func policyGetCommand() *cobra.Command {

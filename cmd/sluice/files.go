@@ -149,10 +149,10 @@ func printFile(out io.Writer, f contract.File, server string) error {
 	if f.SHA256 != "" {
 		sum = shownText(f.SHA256) + " (" + sum + ")"
 	}
-	for _, line := range [][2]string{
+	return printFields(out, [][2]string{
 		{"path", f.Path},
 		{"owner", f.Owner},
-		{"size", fmt.Sprintf("%d (%s)", f.Size, bytesText(float64(f.Size)))},
+		{"size", sizeText(f.Size)},
 		{"type", f.ContentType},
 		{"visibility", string(f.Visibility)},
 		{"delivery", string(f.Delivery)},
@@ -164,12 +164,7 @@ func printFile(out io.Writer, f contract.File, server string) error {
 		{"id", f.ID},
 		{"version", f.VersionID},
 		{"url", fileURL(server, f)},
-	} {
-		if _, err := fmt.Fprintf(out, "%-11s %s\n", line[0]+":", shownText(line[1])); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func timeText(t time.Time) string {

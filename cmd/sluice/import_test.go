@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -107,6 +108,46 @@ func TestKillLosesNoObjectOfAnImport(t *testing.T) {
 		t.Errorf("a file is %q, want object0003", got)
 	}
 	p.Stop()
+}
+
+// Of two servers that know of an import one works on it; when that one goes,
+// the other goes on, at once after a stop and by the end of the lease after a
+// kill. Every object is registered once, and the counts are true.
+func TestAServerGoesOnWithTheImportOfAnother(t *testing.T) {
+	const objects = 1500
+	type ending struct {
+		name string
+		end  func(*process)
+	}
+	cases := []ending{{"that stopped", (*process).Stop}}
+	if os.Getenv("SLUICE_FULL") != "" { // its lease has 30 s to run
+		cases = append(cases, ending{"that was killed", (*process).Kill})
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			store := stores.MinIO(t)
+			d := newDeploymentOn(t, store)
+			putMany(t, others(store), objects)
+			one, other := d.start(), d.start()
+			token := one.Login(d.password)
+			var began imported
+			ask(one, http.MethodPost, "/api/imports", token, `{"source":"s3://files/videos","owner":"admin"}`, http.StatusAccepted, &began)
+			var now imported
+			eventually(t, "some of the import", func() bool { now = other.imported(token, began.ID); return now.Seen >= objects/5 })
+			if now.State != "running" {
+				t.Fatalf("the import is over before the first server ends: %+v", now)
+			}
+			c.end(one)
+			var end imported
+			eventually(t, "the end of the import", func() bool { end = other.imported(token, began.ID); return end.State != "running" })
+			want := imported{ID: began.ID, State: "done", Seen: objects, Registered: objects, Bytes: 10 * objects}
+			if end != want {
+				t.Errorf("at the end the import is %+v, want %+v", end, want)
+			}
+			wantUsed(other, token, 10*objects, objects)
+			other.Stop()
+		})
+	}
 }
 
 // runImportCommand runs the command and returns what it prints and its code.

@@ -24,18 +24,21 @@ func loginCommand() *cobra.Command {
 		Long: `Log in at a server. The password is asked for, or is the first line of standard
 input with --password-stdin. The tokens are kept in the folder of your settings
 (sluice/login.json, for nobody but you to read) until "sluice logout"; they are
-renewed when a command needs it. A login that is there already is replaced.`,
+renewed when a command needs it. A login that is there already is replaced.
+
+Several logins are kept apart by names: --profile NAME (sluice/login-NAME.json).
+A command takes the login that --profile or SLUICE_PROFILE names; else the one at
+the server that --server or SLUICE_SERVER names; else the one without a name.`,
 		Example: `  sluice login admin
   sluice login --server https://files.example.com ada
+  sluice login --profile work --server https://files.example.org ada
+  sluice ls --profile work
   pass show sluice | sluice login --password-stdin ada`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
-	return remoteCommand(cmd, func(ctx context.Context, r *remote, args []string) error {
-		if err := tokenIsOurs(); err != nil {
-			return err
-		}
-		password, err := readPassword(ctx, cmd, fromStdin)
+	return (&remote{selection: selection{login: true}}).command(cmd, func(ctx context.Context, r *remote, args []string) error {
+		password, err := readPassword(ctx, cmd, fromStdin, "Password: ")
 		if err != nil {
 			return err
 		}
@@ -49,17 +52,21 @@ renewed when a command needs it. A login that is there already is replaced.`,
 	})
 }
 
-// tokenIsOurs is an error where the environment has a token: it counts before
-// any login.
-func tokenIsOurs() error {
-	if os.Getenv("SLUICE_TOKEN") != "" {
-		return mistake("SLUICE_TOKEN is set, and counts before any login: unset it.")
+// readNewPassword reads a password that nobody knows yet: on a terminal twice.
+func readNewPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (string, error) {
+	password, err := readPassword(ctx, cmd, fromStdin, "New password: ")
+	if err != nil || fromStdin {
+		return password, err
 	}
-	return nil
+	again, err := readPassword(ctx, cmd, false, "Again: ")
+	if err == nil && again != password {
+		err = mistake("These are two different passwords.")
+	}
+	return password, err
 }
 
 // readPassword reads a line that does not show on the terminal.
-func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (string, error) {
+func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool, prompt string) (string, error) {
 	if fromStdin {
 		const longest = 4 << 10
 		text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), longest))
@@ -81,7 +88,7 @@ func readPassword(ctx context.Context, cmd *cobra.Command, fromStdin bool) (stri
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		password, err := terminal.ReadPassword("Password: ")
+		password, err := terminal.ReadPassword(prompt)
 		answered <- answer{password, err}
 	}()
 	var a answer
@@ -111,7 +118,7 @@ func (r *remote) logIn(ctx context.Context, username, password string) error {
 	if err != nil {
 		return err
 	}
-	return newLogin(r.accounts.server, tokens).save(r.accounts.path)
+	return newLogin(r.accounts.server, username, tokens).save(r.accounts.path)
 }
 
 func logoutCommand() *cobra.Command {
@@ -122,12 +129,9 @@ func logoutCommand() *cobra.Command {
 removed. If the server cannot be reached the file stays, so that it can be done
 later.`,
 		Example: `  sluice logout`,
-		Args:    cobra.NoArgs,
+		Args:    takesNothing,
 	}
-	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
-		if err := tokenIsOurs(); err != nil {
-			return err
-		}
+	return (&remote{selection: selection{logout: true}}).command(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		server := r.accounts.server
 		err := r.call(ctx, func(c *client.Client) error { return client.Done(c.Logout(ctx)) })
 		if err != nil && fault.KindOf(err) != fault.Unauthenticated { // else it has ended already
@@ -143,7 +147,7 @@ later.`,
 }
 
 // forget removes the login file if it is of this server.
-func (a *accounts) forget() error {
+func (a *account) forget() error {
 	unlock, err := lockLogin(a.path)
 	if err != nil {
 		return err
@@ -164,7 +168,7 @@ func whoamiCommand() *cobra.Command {
 		Use:     "whoami",
 		Short:   "Say who is logged in, and where",
 		Example: "  sluice whoami\n  sluice whoami --json",
-		Args:    cobra.NoArgs,
+		Args:    takesNothing,
 	}
 	return remoteCommand(cmd, func(ctx context.Context, r *remote, _ []string) error {
 		return r.call(ctx, func(c *client.Client) error {

@@ -184,3 +184,42 @@ func TestPasswordDoesNotShow(t *testing.T) {
 		})
 	}
 }
+
+// TestANewPasswordIsAskedForTwice types a new user's password.
+func TestANewPasswordIsAskedForTwice(t *testing.T) {
+	needTool(t, "script")
+	server := startEmpty(t)
+	p := newcomer(t, server)
+	p.logIn()
+	for _, c := range []struct {
+		name, first, second, want string
+		code                      int
+	}{
+		{"differently", "a long password", "a lost password", "These are two different passwords.", 2},
+		{"the same", "a long password", "a long password", "made the user ada", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.Command("script", "-qec", binary+" admin users add ada", "/dev/null")
+			cmd.Env = environment("HOME=" + p.home)
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown := &transcript{}
+			cmd.Stdout = shown
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for _, step := range [][2]string{{"New password: ", c.first}, {"Again: ", c.second}} {
+				eventually(t, step[0], func() bool { return strings.Contains(shown.All(), step[0]) })
+				if _, err := in.Write([]byte(step[1] + "\r")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_ = cmd.Wait() // ProcessState tells
+			if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(shown.All(), c.want) || strings.Contains(shown.All(), c.first) {
+				t.Errorf("typed %s: exit code %d and %q, want %d, %q and no password", c.name, got, shown.All(), c.code, c.want)
+			}
+		})
+	}
+}

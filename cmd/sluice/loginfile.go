@@ -3,27 +3,29 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"sluice/shared/contract"
 	"sluice/shared/fault"
 )
 
-// login is what the login file holds, in JSON. It is readable by its owner
-// only.
+// login is what a login file holds, in JSON. It is readable by its owner only.
 type login struct {
 	Server       string    `json:"server"`
+	Username     string    `json:"username,omitempty"`
 	AccessToken  string    `json:"access_token"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	ExpiresAt    time.Time `json:"expires_at,omitzero"` // of the access token
 }
 
 // newLogin is what a server answers to a login or a refresh.
-func newLogin(server string, t contract.Tokens) *login {
+func newLogin(server, username string, t contract.Tokens) *login {
 	return &login{
-		Server: server, AccessToken: t.AccessToken, RefreshToken: t.RefreshToken,
+		Server: server, Username: username, AccessToken: t.AccessToken, RefreshToken: t.RefreshToken,
 		ExpiresAt: time.Now().Add(time.Duration(t.ExpiresIn) * time.Second),
 	}
 }
@@ -47,13 +49,13 @@ func readLogin(path string) (*login, error) {
 	return &l, nil
 }
 
-// save replaces the login file, at once and for its owner only.
+// save replaces a login file, at once and for its owner only.
 func (l *login) save(path string) error {
 	text, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "login-*") // 0600
+	file, err := os.CreateTemp(filepath.Dir(path), ".login-*") // 0600
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,24 @@ func (l *login) save(path string) error {
 	return nil
 }
 
-// lockLogin keeps other programs from changing the login file until unlock is
+// readPrivate reads a file that holds secrets, and refuses one that others can
+// read. It returns nil where there is none.
+func readPrivate(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	const others = 0o077
+	if runtime.GOOS != "windows" && info.Mode().Perm()&others != 0 { // which has no such bits
+		return nil, fault.Newf(fault.Invalid, "usage", "%s holds secrets and can be read by others: chmod 600 %[1]s.", path)
+	}
+	return os.ReadFile(path)
+}
+
+// lockLogin keeps other programs from changing a login file until unlock is
 // called; it waits for one that does. It makes the folder.
 func lockLogin(path string) (unlock func(), err error) {
 	if path == "" {

@@ -34,8 +34,9 @@ To begin, run: sluice serve`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand(), getCommand(), putCommand(), adminCommand(), versionCommand())
-	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand())
+	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), profilesCommand())
 	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
+	root.AddCommand(versionsCommand(), sessionsCommand(), verifyCommand(), docsCommand())
 	return root
 }
 
@@ -51,11 +52,34 @@ func versionCommand() *cobra.Command {
 	}
 }
 
+// group is a command that only has others under it.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(commands...)
+	cmd.Use, cmd.DisableFlagsInUseLine = cmd.Use+" COMMAND", true
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		err := mistake("%s has no command %q. See %[1]s --help.", cmd.CommandPath(), args[0])
+		return withExitCode(cmd.Context(), err)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
 // noArguments is cobra.NoArgs in words that fit a command without commands of
 // its own.
 func noArguments(cmd *cobra.Command, args []string) error {
+	if err := takesNothing(cmd, args); err != nil {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	}
+	return nil
+}
+
+// takesNothing is noArguments where the help is pointed to anyway.
+func takesNothing(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s takes no arguments, and got %q; see %[1]s --help", cmd.CommandPath(), args[0])
+		return fmt.Errorf("%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
 	}
 	return nil
 }

@@ -21,21 +21,22 @@ import (
 
 // remote is what a command that asks a server works with.
 type remote struct {
-	accounts *accounts
-	out      io.Writer
-	json     bool
-	owner    string // of the files; "": who asks
+	selection selection
+	accounts  *accounts
+	out       io.Writer
+	json      bool
+	owner     string // of the files; "": who asks
 }
 
-// remoteCommand makes a command ask a server: it has --server and --json, and
-// the exit codes that `sluice get --help` lists.
+// remoteCommand makes a command ask a server: it has --server, --profile and
+// --json, and the exit codes that `sluice get --help` lists.
 func remoteCommand(cmd *cobra.Command, run func(context.Context, *remote, []string) error) *cobra.Command {
 	return (&remote{}).command(cmd, run)
 }
 
 func (r *remote) command(cmd *cobra.Command, run func(context.Context, *remote, []string) error) *cobra.Command {
-	var server string
-	cmd.Flags().StringVar(&server, "server", "", "the server's `URL` (default: SLUICE_SERVER, else where you are logged in, else "+defaultServer+")")
+	r.selection.serverFlag(cmd)
+	r.selection.profileFlag(cmd)
 	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON instead of words")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return withExitCode(cmd.Context(), mistake("%s. See %s --help.", err, cmd.CommandPath()))
@@ -52,7 +53,7 @@ func (r *remote) command(cmd *cobra.Command, run func(context.Context, *remote, 
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop)
-		err := r.open(server, cmd.OutOrStdout())
+		err := r.open(cmd.OutOrStdout())
 		if err == nil {
 			err = run(ctx, r, args)
 		}
@@ -61,9 +62,9 @@ func (r *remote) command(cmd *cobra.Command, run func(context.Context, *remote, 
 	return cmd
 }
 
-func (r *remote) open(server string, out io.Writer) (err error) {
+func (r *remote) open(out io.Writer) (err error) {
 	r.out = out
-	if r.accounts, err = newAccounts(server); err != nil {
+	if r.accounts, err = newAccounts(r.selection); err != nil {
 		return err
 	}
 	u, err := url.Parse(r.accounts.server)
@@ -76,11 +77,6 @@ func (r *remote) open(server string, out io.Writer) (err error) {
 // mistake is an error of whoever typed the command.
 func mistake(format string, args ...any) error {
 	return fault.Newf(fault.Invalid, "usage", format, args...)
-}
-
-// anonymous returns a client of the server without a token.
-func (a *accounts) anonymous() (*client.Client, error) {
-	return client.New(a.server, client.WithHTTPClient(a.http))
 }
 
 // call calls the server as whoever is logged in.

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -72,18 +69,7 @@ func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger
 		return err
 	}
 	defer func() { err = errors.Join(err, app.Close()) }()
-	ln, err := listen(ctx, "addr", c.Addr)
-	if err != nil {
-		return err
-	}
-	server, err := newServer(c, log)
-	if err != nil {
-		return err
-	}
-	app.Deps.Stopping, app.Deps.BaseURL = server.Stopping, c.BaseURL(ln.Addr())
-	server.Handler = api.All(app.Deps)
-
-	serveMetrics, err := newMetricsServer(ctx, c, log, app.Deps.Metrics.Handler())
+	server, err := edge.NewPlain(ctx, c, log, app.Deps, api.All, app.Metrics)
 	if err != nil {
 		return err
 	}
@@ -93,60 +79,11 @@ func serve(ctx context.Context, c config.Config, out io.Writer, log *slog.Logger
 	if err != nil {
 		return fmt.Errorf("%s: %w", config.Env("admin-password"), err)
 	}
-	if err := greet(out, c, ln.Addr(), password); err != nil {
+	if err := greet(out, c, server.Addr(), password); err != nil {
 		return err
 	}
-
-	ctx, cancel := context.WithCancel(ctx)
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	defer cancel()
-	beside.Go(func() { app.Janitor.Run(ctx) })
-	beside.Go(func() { serveMetrics(ctx) })
-	log.InfoContext(ctx, "serving", "addr", ln.Addr().String(), "version", version)
-	err = server.Serve(ctx, ln)
-	log.InfoContext(ctx, "stopped")
-	return err
-}
-
-// listen is edge.Listen on the address of a setting, which its error names.
-func listen(ctx context.Context, setting, addr string) (net.Listener, error) {
-	ln, err := edge.Listen(ctx, addr)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Env(setting), err)
-	}
-	return ln, nil
-}
-
-func newServer(c config.Config, log *slog.Logger) (*edge.Server, error) {
-	s := &edge.Server{Log: log, Stall: c.Stall, StopTimeout: c.StopTimeout}
-	if c.TLSCert == "" {
-		return s, nil
-	}
-	cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-	s.Certificate = &cert
-	return s, err
-}
-
-// newMetricsServer listens on the metrics' own address, if one is configured,
-// and returns what serves /metrics there.
-func newMetricsServer(ctx context.Context, c config.Config, log *slog.Logger, metrics http.Handler) (serve func(context.Context), err error) {
-	if c.MetricsAddr == "" {
-		return func(context.Context) {}, nil
-	}
-	ln, err := listen(ctx, "metrics-addr", c.MetricsAddr)
-	if err != nil {
-		return nil, err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	server := &edge.Server{Handler: mux, Log: log, Stall: c.Stall}
-	return func(ctx context.Context) {
-		log.InfoContext(ctx, "serving metrics", "addr", ln.Addr().String())
-		if err := server.Serve(ctx, ln); err != nil {
-			log.ErrorContext(ctx, "metrics", "error", err)
-		}
-	}, nil
+	log.InfoContext(ctx, "serving", "addr", server.Addr().String(), "version", version)
+	return server.Serve(ctx, app.Janitor.Run)
 }
 
 // greet tells a person what to do next, in commands that work when pasted. The

@@ -46,6 +46,7 @@ func TestWrongSettingIsNamed(t *testing.T) {
 		{"keys", "file://" + plain, "the key file " + plain + " cannot be used: its mode 0644 lets others at it: run chmod 600"},
 		{"admin-password", secret, "A password has 8 to 256 bytes."},
 		{"admin-password", secret + "\x01", "A password has no control characters."},
+		{"queue", "https://user:" + secret + "@sqs.example.com/1/q", "want the URL of a queue"},
 		{"public-url", "https://user:" + secret + "@x", "want an http or https URL of a host without a path"},
 		{"download-url", "https://a.example,https://user:" + secret + "@b.example", "entry 2: want an http or https URL of a host without a path"},
 		{"trusted-proxies", "10.0.0.0/33", `"10.0.0.0/33" is not an address or a network such as 10.0.0.0/8`},

@@ -24,8 +24,13 @@ type deployment struct {
 
 func newDeployment(t *testing.T) *deployment {
 	t.Helper()
+	return newDeploymentOn(t, stores.MinIO(t))
+}
+
+func newDeploymentOn(t *testing.T, blobs *stores.S3) *deployment {
+	t.Helper()
 	dir := t.TempDir()
-	d := &deployment{t: t, settings: append(onStores(stores.MinIO(t), stores.Dynoxide(t)), patient, "SLUICE_KEYS=file://"+filepath.Join(dir, "keys.json"))}
+	d := &deployment{t: t, settings: append(onStores(blobs, stores.Dynoxide(t)), patient, "SLUICE_KEYS=file://"+filepath.Join(dir, "keys.json"))}
 	d.password = shownPassword(t, adminInit(t, d.settings, "--data="+dir))
 	return d
 }

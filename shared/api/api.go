@@ -22,6 +22,7 @@ import (
 	"sluice/shared/config"
 	"sluice/shared/delivery"
 	"sluice/shared/fault"
+	"sluice/shared/janitor"
 	"sluice/shared/link"
 	"sluice/shared/observe"
 	"sluice/shared/upload"
@@ -37,15 +38,21 @@ type Deps struct {
 	Links    *link.Service
 	Ring     *auth.Ring // seals cursors
 	Log      *slog.Logger
-	Metrics  *observe.Metrics
+	Metrics  observe.Metrics
 	Clock    func() time.Time
+	Janitor  *janitor.Janitor // of no app: for an edge that runs it
+
+	// Ready is asked before a request is answered; nil: all is there. Its error
+	// is the answer.
+	Ready func(context.Context) error
 
 	Checks         map[string]func(context.Context) error // what /readyz asks, by name
 	Stopping       func() bool                            // tells that new requests are to be refused
-	BaseURL        string                                 // what absolute URLs begin with; no slash at its end
+	BaseURL        string                                 // what absolute URLs begin with, no slash at its end; empty: what WithBaseURL says
 	DownloadURLs   []string                               // what URLs of links and sessions begin with instead, the best first
 	TrustedProxies []netip.Prefix
 	CORSOrigins    []string
+	Most           int64         // bytes of a body that the edge carries; 0: any number
 	MaxSessions    int           // that one user may have open
 	Stall          time.Duration // a client that sends nothing for so long is dropped
 	WebhookToken   config.Secret // by which a store notifies us; empty: it does not
@@ -151,12 +158,23 @@ func (s *server) answer(req *request, r route) error {
 	return r.handle(s, req)
 }
 
-// admit refuses new work while the server stops. It still says that it lives,
+// admit refuses new work while the server stops, or before it is ready. It still says that it lives,
 // so that nobody ends it before what it is doing is done.
 func (s *server) admit(r *request) error {
-	if !s.Stopping() || r.operation == "healthz" {
+	if r.operation == "healthz" {
 		return nil
+	}
+	if !s.Stopping() {
+		return s.ready(r)
 	}
 	r.Header("Connection", "close")
 	return fault.New(fault.Unavailable, "stopping", "The server is stopping; try again.").WithRetryAfter(time.Second)
+}
+
+// ready sees to what must be there before a request is answered.
+func (s *server) ready(r *request) error {
+	if s.Ready == nil {
+		return nil
+	}
+	return s.Ready(r.Request.Context())
 }

@@ -224,7 +224,7 @@ func (a *answers) provokeByBodies() {
 	a.admin.JSON(http.MethodPost, "/api/login", map[string]string{"username": "nobody", "password": "bad"}).Want(a.t, http.StatusUnauthorized)
 	content := "/api/files/" + a.file("admin", "private").id + "/content?disposition=shown"
 	for _, c := range []struct{ method, path string }{
-		{http.MethodGet, "/api/users?limit=0"}, {http.MethodGet, "/api/files?limit=0"},
+		{http.MethodGet, "/api/users?limit=0"}, {http.MethodGet, "/api/sessions?limit=1"}, {http.MethodGet, "/api/files?limit=0"},
 		{http.MethodGet, content}, {http.MethodHead, content},
 		{http.MethodGet, "/api/imports?limit=0"}, {http.MethodGet, "/api/audit?limit=0"}, {http.MethodGet, "/api/usage"},
 		{http.MethodGet, "/api/files/" + a.file("admin", "private").id + "/manifest?format=xml"},

@@ -102,12 +102,12 @@ func (s *server) deliver(r *request, f *catalog.File, parameters ...string) erro
 
 func (s *server) deliveryOptions(r *request, parameters ...string) (delivery.Options, error) {
 	if r.linked != nil { // it says all; what was added to its URL is not looked at
-		return delivery.Options{Disposition: r.linked.Disposition, Allowed: r.allowed, Until: r.until}, nil
+		return delivery.Options{Disposition: r.linked.Disposition, Allowed: r.allowed, Until: r.until, Most: s.Most}, nil
 	}
 	if err := checkQuery(r, append(parameters, "delivery", "disposition")...); err != nil {
 		return delivery.Options{}, err
 	}
-	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition")), Until: r.until}
+	o := delivery.Options{Disposition: disposition.Type(r.Query("disposition")), Until: r.until, Most: s.Most}
 	var err error
 	if o.Delivery, err = s.askedDelivery(r); err != nil {
 		return o, err

@@ -98,7 +98,10 @@ func (s *server) drain(r *request) {
 	_, _ = io.CopyN(io.Discard, body, drainBytes)                                       // whatever stops it, the answer is the same
 }
 
-// writeProblem writes err as problem+json (RFC 9457).
+// problemType is the content type of a problem (RFC 9457 §6.1).
+const problemType = "application/problem+json"
+
+// writeProblem writes err as problem+json.
 func (s *server) writeProblem(r *request, err error) {
 	f := classify(r.Request.Context(), err)
 	status := statusOf(f.Kind)
@@ -109,14 +112,32 @@ func (s *server) writeProblem(r *request, err error) {
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
+	write(r, status, problemType, problem(f, status, r.id))
+}
+
+// WriteProblem writes f as an app would, for an edge that cannot hand on what
+// the app has answered. The request's id may be empty.
+func WriteProblem(w http.ResponseWriter, f *fault.Error, requestID string) {
+	status := statusOf(f.Kind)
+	body := problem(f, status, requestID)
+	h := w.Header()
+	setDefaults(h, requestID)
+	h.Set("Content-Type", problemType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone: nobody is left to tell
+}
+
+// problem returns f as the body of an answer (RFC 9457).
+func problem(f *fault.Error, status int, requestID string) []byte {
 	body, err := json.Marshal(contract.Problem{
 		Type: "about:blank", Title: statusText(status), Status: status,
-		Detail: f.Message, Code: f.Code, Field: f.Field, RequestID: r.id,
+		Detail: f.Message, Code: f.Code, Field: f.Field, RequestID: requestID,
 	}, jsontext.AllowInvalidUTF8(true)) // a field may be a stranger's: what is wrong in it is replaced
 	if err != nil {
 		panic(err) // strings and numbers always marshal
 	}
-	write(r, status, "application/problem+json", append(body, '\n'))
+	return append(body, '\n')
 }
 
 // classify makes any error a fault.

@@ -52,7 +52,7 @@ func createLink(s *server, r *request) error {
 	sealed, l := s.Links.Make(r.identity.User, *f, life, shown)
 	return reply(r, http.StatusCreated, contract.Link{
 		ID:  l.ID,
-		URL: s.downloads("l", sealed, f.Name())[0], ExpiresAt: l.ExpiresAt, VersionID: l.Version,
+		URL: s.downloads(r, "l", sealed, f.Name())[0], ExpiresAt: l.ExpiresAt, VersionID: l.Version,
 	})
 }
 

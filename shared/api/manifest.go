@@ -52,7 +52,7 @@ func getManifest(s *server, r *request) error {
 		return err
 	}
 	if asMetalink {
-		content := s.external("api", "files", f.ID, "content")
+		content := s.external(r, "api", "files", f.ID, "content")
 		if version != "" {
 			content += "?version=" + f.Version.ID
 		}

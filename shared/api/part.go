@@ -58,8 +58,8 @@ func parsePartGrant(payload []byte) (g partGrant, ok bool) {
 }
 
 // partURL returns the absolute URL that the grant is.
-func (s *server) partURL(g partGrant) string {
-	return s.external("api", "uploads", g.upload, "parts", strconv.Itoa(g.number)) + "?signature=" + s.Ring.Seal(partPurpose, g.payload())
+func (s *server) partURL(r *request, g partGrant) string {
+	return s.external(r, "api", "uploads", g.upload, "parts", strconv.Itoa(g.number)) + "?signature=" + s.Ring.Seal(partPurpose, g.payload())
 }
 
 // issueParts answers with URLs for parts.
@@ -112,7 +112,7 @@ func (s *server) issuePart(r *request, m catalog.Multipart, g partGrant) (contra
 		return contract.PartURL{}, err
 	}
 	if !direct {
-		return contract.PartURL{Number: g.number, URL: s.partURL(g), ExpiresAt: time.Unix(g.expires, 0).UTC()}, nil
+		return contract.PartURL{Number: g.number, URL: s.partURL(r, g), ExpiresAt: time.Unix(g.expires, 0).UTC()}, nil
 	}
 	out := contract.PartURL{Number: g.number, URL: signed.URL.Reveal(), ExpiresAt: signed.Expires.UTC()}
 	for name, values := range signed.Header {

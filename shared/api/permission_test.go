@@ -64,6 +64,7 @@ var rows = []row{
 	{"DELETE /api/files/:id", auth.DeleteFile, aFile, "", 204},
 	{"GET /api/files/:id/manifest", auth.ReadFile, aFile, "", 200},
 	{"POST /api/files/:id/sessions", auth.StartSession, aFile, `{}`, 201},
+	{"GET /api/sessions", auth.ManageSession, oneself, "", 200},
 	{"GET /api/sessions/:id", auth.ManageSession, aSession, "", 200},
 	{"POST /api/sessions/:id/renew", auth.ManageSession, aSession, "", 200},
 	{"DELETE /api/sessions/:id", auth.ManageSession, aSession, "", 204},

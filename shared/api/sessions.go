@@ -21,6 +21,7 @@ const sessionLife = 24 * time.Hour
 func sessionRoutes() []route {
 	return []route{
 		{http.MethodPost, "/api/files/:id/sessions", "createSession", required, createSession},
+		{http.MethodGet, "/api/sessions", "listSessions", required, listSessions},
 		{http.MethodGet, "/api/sessions/:id", "getSession", required, getSession},
 		{http.MethodPost, "/api/sessions/:id/renew", "renewSession", required, renewSession},
 		{http.MethodDelete, "/api/sessions/:id", "deleteSession", required, deleteSession},
@@ -60,7 +61,34 @@ func createSession(s *server, r *request) error {
 		return err
 	}
 	r.Header("Location", "/api/sessions/"+session.ID)
-	return reply(r, http.StatusCreated, s.shownSession(session, f))
+	return reply(r, http.StatusCreated, s.shownSession(r, session, f))
+}
+
+// listSessions tells the caller's own sessions.
+func listSessions(s *server, r *request) error {
+	if err := checkQuery(r); err != nil {
+		return err
+	}
+	me := r.identity.User.ID
+	if err := auth.May(r.subject(), auth.ManageSession, auth.Object{Owner: me}); err != nil {
+		return err
+	}
+	sessions, err := s.Catalog.OpenSessions(r.Request.Context(), me)
+	if err != nil {
+		return err
+	}
+	out := contract.DownloadSessionList{Sessions: []contract.DownloadSession{}}
+	for _, session := range sessions {
+		f, _, err := s.Catalog.SessionFile(r.Request.Context(), session)
+		if fault.Is(err, fault.NotFound, "") { // it ended, and the file has gone
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		out.Sessions = append(out.Sessions, s.shownSession(r, session, &f))
+	}
+	return reply(r, http.StatusOK, out)
 }
 
 func getSession(s *server, r *request) error {
@@ -120,16 +148,16 @@ func (s *server) replySession(r *request, session catalog.Session) error {
 	if err != nil {
 		return err
 	}
-	return reply(r, http.StatusOK, s.shownSession(session, &f))
+	return reply(r, http.StatusOK, s.shownSession(r, session, &f))
 }
 
-func (s *server) shownSession(session catalog.Session, f *catalog.File) contract.DownloadSession {
+func (s *server) shownSession(r *request, session catalog.Session, f *catalog.File) contract.DownloadSession {
 	chunk := manifest.ChunkSize(f.Version.Size)
 	return contract.DownloadSession{
-		ID: session.ID, FileID: f.ID, VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
+		ID: session.ID, FileID: f.ID, Name: f.Name(), VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
 		SHA256: hex.EncodeToString(f.Version.Verified()), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
-		Sources:   s.sources(session, f),
-		RenewURL:  s.external("api", "sessions", session.ID, "renew"),
+		Sources:   s.sources(r, session, f),
+		RenewURL:  s.external(r, "api", "sessions", session.ID, "renew"),
 		ExpiresAt: moment(session.ExpiresAt),
 		Limits: contract.SessionLimits{
 			RenewableUntil: moment(session.CreatedAt.Add(catalog.MaxPin)), OpenSessions: s.MaxSessions,
@@ -139,9 +167,9 @@ func (s *server) shownSession(session catalog.Session, f *catalog.File) contract
 }
 
 // sources are the URLs that deliver what the session is of.
-func (s *server) sources(session catalog.Session, f *catalog.File) []contract.Source {
+func (s *server) sources(r *request, session catalog.Session, f *catalog.File) []contract.Source {
 	var sources []contract.Source
-	for _, url := range s.downloads("s", s.sealSource(session), f.Name()) {
+	for _, url := range s.downloads(r, "s", s.sealSource(session), f.Name()) {
 		sources = append(sources, contract.Source{URL: url, ExpiresAt: moment(session.ExpiresAt)})
 	}
 	return sources

@@ -242,6 +242,28 @@ func TestAUserHasSoManyOpenSessions(t *testing.T) {
 	ada.Do(http.MethodPost, path, nil).Want(t, http.StatusTooManyRequests)
 }
 
+func TestMySessionsAreListed(t *testing.T) {
+	r := openRig(t)
+	ada, eve := r.user("ada", auth.User), r.user("eve", auth.User)
+	file := ada.Put("/file/ada/in/a.txt", "content").Field(t, "id")
+	ada.JSON(http.MethodPatch, "/api/files/"+file, map[string]string{"visibility": "public"}).Want(t, http.StatusOK)
+	first := beginSession(t, ada, file)
+	r.clock.Advance(time.Second)
+	second := beginSession(t, ada, file)
+	beginSession(t, eve, file)
+	ada.Do(http.MethodDelete, "/api/files/"+file, nil).Want(t, http.StatusNoContent)
+	var list struct {
+		Sessions []struct{ ID, Name string }
+	}
+	if err := json.Unmarshal(ada.Do(http.MethodGet, "/api/sessions", nil).Want(t, http.StatusOK).Body, &list); err != nil {
+		t.Fatal(err)
+	}
+	got := list.Sessions
+	if len(got) != 2 || got[0].ID != first.ID || got[1].ID != second.ID || got[0].Name != "a.txt" {
+		t.Errorf("ada's sessions are %+v, want %s and %s of a.txt", got, first.ID, second.ID)
+	}
+}
+
 // TestWhoHasASession asks about eve's session on ada's public file.
 func TestWhoHasASession(t *testing.T) {
 	r := openRig(t)

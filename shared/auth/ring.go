@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 )
 
 // The limits of a sealed value, in bytes.
@@ -24,30 +25,52 @@ var ErrNotSealed = errors.New("auth: not a text that we sealed for this purpose"
 // signs with its first key and knows all of them, so that a new key can stand
 // beside an old one until what that signed has run out. What is sealed can
 // neither be changed nor be used for another purpose, but it can be read; and
-// it does not expire unless the payload says so. A Ring is safe for concurrent
-// use.
+// it does not expire unless the payload says so. The zero Ring has no keys before
+// Replace, and opens nothing. A Ring is safe for concurrent
+// use, of Replace too.
 type Ring struct {
+	known atomic.Pointer[linkKeys]
+	renew Renewal
+}
+
+// linkKeys are the keys of a Ring, as they are for a while.
+type linkKeys struct {
 	first string
 	keys  map[string]Secret
 }
 
 // NewRing returns a Ring of these keys, at least one, under different ids.
 func NewRing(keys ...LinkKey) (*Ring, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("auth: a ring needs a link key")
+	r := &Ring{}
+	if err := r.Replace(keys...); err != nil {
+		return nil, err
 	}
-	ring := &Ring{first: keys[0].ID, keys: make(map[string]Secret, len(keys))}
+	return r, nil
+}
+
+// Replace makes these the keys, at least one, under different ids. After an
+// error the former ones stay.
+func (r *Ring) Replace(keys ...LinkKey) error {
+	if len(keys) == 0 {
+		return errors.New("auth: a ring needs a link key")
+	}
+	known := &linkKeys{first: keys[0].ID, keys: make(map[string]Secret, len(keys))}
 	for _, key := range keys {
 		if err := checkKey("link", key.ID, len(key.Secret.Reveal()), LinkKeySize); err != nil {
-			return nil, err
+			return err
 		}
-		if _, twice := ring.keys[key.ID]; twice {
-			return nil, fmt.Errorf("auth: two link keys have the id %s", key.ID)
+		if _, twice := known.keys[key.ID]; twice {
+			return fmt.Errorf("auth: two link keys have the id %s", key.ID)
 		}
-		ring.keys[key.ID] = key.Secret
+		known.keys[key.ID] = key.Secret
 	}
-	return ring, nil
+	r.known.Store(known)
+	return nil
 }
+
+// RenewBy has the Ring ask renewal for a key that it does not know. It must be
+// called before anything else is.
+func (r *Ring) RenewBy(renewal Renewal) { r.renew = renewal }
 
 // Seal returns the payload, at most MaxPayload bytes, as text that needs no
 // escaping in a URL: key id, payload and HMAC-SHA256, the latter two in
@@ -57,8 +80,12 @@ func (r *Ring) Seal(purpose string, payload []byte) string {
 	if len(payload) > MaxPayload {
 		panic(fmt.Sprintf("auth: a payload of %d bytes for %s; at most %d can be sealed", len(payload), purpose, MaxPayload))
 	}
+	known := r.known.Load()
+	if known == nil {
+		panic("auth: a ring without keys can seal nothing")
+	}
 	text := base64.RawURLEncoding.EncodeToString
-	return r.first + "." + text(payload) + "." + text(mac(r.keys[r.first], purpose, payload))
+	return known.first + "." + text(payload) + "." + text(mac(known.keys[known.first], purpose, payload))
 }
 
 // Open returns the payload of a text that Seal made for the same purpose with
@@ -69,13 +96,28 @@ func (r *Ring) Open(purpose, text string) ([]byte, error) {
 	}
 	id, rest, _ := strings.Cut(text, ".")
 	body, tag, _ := strings.Cut(rest, ".")
-	key, known := r.keys[id]
+	key, known := r.key(id)
 	payload, bodyErr := decodeSegment(body)
 	got, tagErr := decodeSegment(tag)
 	if !known || bodyErr != nil || tagErr != nil || !hmac.Equal(got, mac(key, purpose, payload)) {
 		return nil, ErrNotSealed
 	}
 	return payload, nil
+}
+
+// key returns the key of an id, if there is one.
+func (r *Ring) key(id string) (Secret, bool) {
+	find := func() (key Secret, ok bool) {
+		if known := r.known.Load(); known != nil {
+			key, ok = known.keys[id]
+		}
+		return key, ok
+	}
+	key, ok := find()
+	if !ok && ValidKeyID(id) && r.renew.ask() {
+		key, ok = find()
+	}
+	return key, ok
 }
 
 // mac is over a label of this use of the key, the purpose with its length

@@ -28,7 +28,7 @@ func TestSecretIsNeverShown(t *testing.T) {
 	}
 	hidden := struct{ secret auth.Secret }{secret}
 	values := []any{secret, &secret, tokenKey, &tokenKey, linkKey, hidden, &hidden,
-		[]auth.LinkKey{linkKey}, map[string]auth.TokenKey{"k": tokenKey}, signer, *signer, ring, *ring}
+		[]auth.LinkKey{linkKey}, map[string]auth.TokenKey{"k": tokenKey}, signer, ring}
 	for _, value := range values {
 		for how, text := range printed(t, value) {
 			for form, trace := range traces(secret.Reveal()) {

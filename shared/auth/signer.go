@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -27,25 +28,49 @@ func (a Authority) check() error {
 
 // Signer issues tokens: EdDSA JWTs (RFC 7519, RFC 8037). It holds the private
 // half of one key; to rotate, let all Verifiers know the new key's public half
-// first. A Signer is safe for concurrent use. Its methods fail with Internal
+// first. A Signer is safe for concurrent use, of Replace too. Its methods fail with Internal
 // "token_not_issued" where an id is missing or far too long.
 type Signer struct {
 	authority Authority
-	keyID     string
-	private   Secret
+	key       atomic.Pointer[privateKey]
 	now       func() time.Time
+}
+
+// privateKey is the key of a Signer, as it is for a while.
+type privateKey struct {
+	id     string
+	secret Secret
 }
 
 // NewSigner returns a Signer that takes the time from now.
 func NewSigner(authority Authority, key TokenKey, now func() time.Time) (*Signer, error) {
-	if err := authority.check(); err != nil {
-		return nil, err
-	}
-	private, err := key.private()
+	s, err := NewLateSigner(authority, now)
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{authority: authority, keyID: key.ID, private: NewSecret(private), now: now}, nil
+	if err := s.Replace(key); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// NewLateSigner returns a Signer that has no key before Replace, and issues
+// nothing.
+func NewLateSigner(authority Authority, now func() time.Time) (*Signer, error) {
+	if err := authority.check(); err != nil {
+		return nil, err
+	}
+	return &Signer{authority: authority, now: now}, nil
+}
+
+// Replace makes this the key. After an error the former one stays.
+func (s *Signer) Replace(key TokenKey) error {
+	private, err := key.private()
+	if err != nil {
+		return err
+	}
+	s.key.Store(&privateKey{key.ID, NewSecret(private)})
+	return nil
 }
 
 // SignAccess issues an access token for AccessLifetime.
@@ -61,7 +86,10 @@ func (s *Signer) SignRefresh(userID, loginID string, generation int64, lifetime 
 // sign completes the claims with an id and the times and returns them with the
 // token.
 func (s *Signer) sign(typ tokenType, c Claims, lifetime time.Duration) (string, Claims, error) {
-	now := s.now()
+	key, now := s.key.Load(), s.now()
+	if key == nil {
+		return "", Claims{}, unsigned(errors.New("there is no key yet"))
+	}
 	p := payload{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    s.authority.Issuer,
@@ -77,8 +105,8 @@ func (s *Signer) sign(typ tokenType, c Claims, lifetime time.Duration) (string, 
 	if err := p.Validate(); err != nil {
 		return "", Claims{}, unsigned(err)
 	}
-	token := jwt.Token{Method: jwt.SigningMethodEdDSA, Header: header(s.keyID, typ), Claims: p}
-	text, err := token.SignedString(ed25519.PrivateKey(s.private.Reveal()))
+	token := jwt.Token{Method: jwt.SigningMethodEdDSA, Header: header(key.id, typ), Claims: p}
+	text, err := token.SignedString(ed25519.PrivateKey(key.secret.Reveal()))
 	if err != nil {
 		return "", Claims{}, unsigned(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -14,16 +15,22 @@ import (
 )
 
 // Verifier checks tokens. It knows public halves only. It is safe for
-// concurrent use.
+// concurrent use, of Replace too.
 //
 // Its methods fail with Unauthenticated "token_expired" for a token of ours
 // whose time is over, and with Unauthenticated "token_invalid" for all else.
 // No error holds the token or a part of it.
 type Verifier struct {
+	known  atomic.Pointer[publicKeys]
+	parser *jwt.Parser
+	now    func() time.Time
+	renew  Renewal
+}
+
+// publicKeys are the keys of a Verifier, as they are for a while.
+type publicKeys struct {
 	headers map[string]issued // by the token's header segment
-	parser  *jwt.Parser
 	jwks    []byte
-	now     func() time.Time
 }
 
 // issued is what a header segment of ours stands for.
@@ -35,15 +42,20 @@ type issued struct {
 // NewVerifier returns a Verifier that takes the time from now, for tokens
 // signed with any of these keys, at least one, under different ids.
 func NewVerifier(authority Authority, now func() time.Time, keys ...PublicKey) (*Verifier, error) {
+	v, err := NewLateVerifier(authority, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Replace(keys...); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// NewLateVerifier returns a Verifier that has no keys before Replace, and finds
+// no token valid.
+func NewLateVerifier(authority Authority, now func() time.Time) (*Verifier, error) {
 	if err := authority.check(); err != nil {
-		return nil, err
-	}
-	headers, err := issuedHeaders(keys)
-	if err != nil {
-		return nil, err
-	}
-	jwks, err := marshalJWKS(keys)
-	if err != nil {
 		return nil, err
 	}
 	// When a token was issued is not asked: a clock that is set back would lose
@@ -57,8 +69,29 @@ func NewVerifier(authority Authority, now func() time.Time, keys ...PublicKey) (
 		jwt.WithLeeway(leeway),
 		jwt.WithTimeFunc(now),
 	)
-	return &Verifier{headers: headers, parser: parser, jwks: jwks, now: now}, nil
+	v := &Verifier{parser: parser, now: now}
+	v.known.Store(&publicKeys{jwks: []byte(`{"keys":[]}`)})
+	return v, nil
 }
+
+// Replace makes these the keys, at least one, under different ids. After an
+// error the former ones stay.
+func (v *Verifier) Replace(keys ...PublicKey) error {
+	headers, err := issuedHeaders(keys)
+	if err != nil {
+		return err
+	}
+	jwks, err := marshalJWKS(keys)
+	if err != nil {
+		return err
+	}
+	v.known.Store(&publicKeys{headers, jwks})
+	return nil
+}
+
+// RenewBy has the Verifier ask r for a key that it does not know. It must be
+// called before anything else is.
+func (v *Verifier) RenewBy(r Renewal) { v.renew = r }
 
 // issuedHeaders lists every header segment that a token of ours can have: one
 // for each key and type.
@@ -97,7 +130,9 @@ func (v *Verifier) VerifyRefresh(token string) (Claims, error) {
 }
 
 // JWKS returns the keys as a JSON Web Key Set (RFC 7517 §5).
-func (v *Verifier) JWKS() []byte { return bytes.Clone(v.jwks) }
+func (v *Verifier) JWKS() []byte {
+	return bytes.Clone(v.known.Load().jwks)
+}
 
 // verify looks the header segment up before anything is decoded: a token whose
 // header is not, byte for byte, one that we issue is not ours, whatever it
@@ -108,7 +143,10 @@ func (v *Verifier) verify(typ tokenType, token string) (Claims, error) {
 		return Claims{}, invalidToken(jwt.ErrTokenMalformed)
 	}
 	segment, _, _ := strings.Cut(token, ".")
-	known, ok := v.headers[segment]
+	known, ok := v.known.Load().headers[segment]
+	if !ok && v.renew.ask() {
+		known, ok = v.known.Load().headers[segment]
+	}
 	if !ok || known.typ != typ {
 		return Claims{}, invalidToken(jwt.ErrTokenUnverifiable)
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	Keep  time.Duration    // how long a replaced or deleted version is kept
 	Clock func() time.Time // time.Now where nil
 	Hot   *table.Table     // of what changes often: sessions, audit; nil: the same as the other records
+	Made  bool             // the store is there and marked with the format: Open asks nothing
 
 	// Pause waits a random time up to longest before a write starts over that
 	// others came before, or until ctx ends, whose error it returns; nil: by a
@@ -59,8 +60,9 @@ type Catalog struct {
 	turns *turns // by record written
 }
 
-// Open returns the catalog in t. It refuses a store whose format is newer
-// than this program, and marks a new store with the format.
+// Open returns the catalog in t. Unless Options.Made it refuses a store whose
+// format is newer than this program, and marks a new store with the format. A
+// record of a newer format is refused wherever it is read.
 func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -78,6 +80,9 @@ func Open(ctx context.Context, t *table.Table, o Options) (*Catalog, error) {
 		sessions: newCache[Session](o.Clock), revoked: newCache[bool](o.Clock),
 		users: newCache[User](o.Clock), names: newCache[string](o.Clock), logins: newCache[Login](o.Clock),
 		files: newCache[File](o.Clock), located: newCache[string](o.Clock), turns: newTurns(),
+	}
+	if o.Made {
+		return c, nil
 	}
 	return c, c.checkFormat(ctx)
 }

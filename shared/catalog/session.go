@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"sluice/shared/auth"
@@ -198,6 +200,32 @@ func (c *Catalog) freshSession(ctx context.Context, id string) (Session, error) 
 		return Session{}, notFound("session")
 	}
 	return readSession(item)
+}
+
+// OpenSessions returns the sessions of a user that are not over, the one begun
+// first first.
+func (c *Catalog) OpenSessions(ctx context.Context, user string) ([]Session, error) {
+	// No user has more places than one query tells.
+	page, err := c.hot.Query(ctx, table.Query{PK: placeKey(user, 0).PK, Limit: table.MaxQuery})
+	if err != nil {
+		return nil, err
+	}
+	var sessions []Session
+	for _, item := range page.Items {
+		r, err := read(item)
+		if err != nil {
+			return nil, err
+		}
+		s, err := c.freshSession(ctx, r.str("session"))
+		switch {
+		case err == nil:
+			sessions = append(sessions, s)
+		case !fault.Is(err, fault.NotFound, ""): // it ends just now
+			return nil, err
+		}
+	}
+	slices.SortFunc(sessions, func(a, b Session) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID)) })
+	return sessions, nil
 }
 
 // RenewSession moves a session's end to until, or as far as MaxPin allows, and

@@ -91,6 +91,40 @@ func TestAnEndedSessionPinsNothing(t *testing.T) {
 	wantFault(t, "renew an ended session", err, fault.NotFound, "not_found")
 }
 
+func TestOpenSessionsAreThoseOfTheUser(t *testing.T) {
+	s := open(t)
+	f := s.publish("a")
+	want := func(when string, want ...catalog.Session) {
+		t.Helper()
+		got, err := s.OpenSessions(t.Context(), s.owner)
+		ids := func(all []catalog.Session) (ids []string) {
+			for _, session := range all {
+				ids = append(ids, session.ID)
+			}
+			return ids
+		}
+		if err != nil || !slices.Equal(ids(got), ids(want)) {
+			t.Errorf("%s the open sessions are %q, %v; want %q", when, ids(got), err, ids(want))
+		}
+	}
+	want("at first")
+	var begun []catalog.Session
+	for i := range 4 {
+		begun = append(begun, s.mustSession(f, time.Duration(i+1)*keep))
+		s.clock.Advance(time.Second)
+	}
+	want("of four", begun...)
+	if err := s.EndSession(t.Context(), begun[1]); err != nil {
+		t.Fatal(err)
+	}
+	want("when one was ended", begun[0], begun[2], begun[3])
+	s.clock.Advance(keep)
+	want("when one is over", begun[2], begun[3])
+	if others, err := s.OpenSessions(t.Context(), auth.NewID(s.clock.Now())); err != nil || len(others) > 0 {
+		t.Errorf("another user has %d sessions, %v; want none", len(others), err)
+	}
+}
+
 func TestRenewingASession(t *testing.T) {
 	s := open(t)
 	f := s.publish("a")

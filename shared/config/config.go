@@ -23,7 +23,9 @@ type Config struct {
 	Data           string         // folder of the embedded stores and keys
 	Blob           *url.URL       // where blobs are: file:///folder or s3://bucket/prefix/?options
 	Table          *url.URL       // where records are: bolt:///file or dynamodb://table?options
-	Keys           *url.URL       // where the signing keys are: file:///file
+	Keys           *url.URL       // where the signing keys are: file:///file, ssm:/path or secretsmanager:name
+	Queue          *url.URL       // the SQS queue that jobs are sent to; nil: they run beside requests
+	AWS            AWS            // AWS's own variables
 	AdminPassword  Secret         // of the first admin; made up and printed where empty
 	PublicURL      *url.URL       // how clients reach the server; nil: by the address bound
 	DownloadURLs   []string       // what the URLs of links and sessions begin with, the best first; none: the public URL
@@ -43,7 +45,14 @@ type Config struct {
 	MaxSessions    int            // open download sessions of one user
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
+	Transport      string         // which events come on Lambda: one of Transports; empty: none was named
+	RuntimeAPI     string         // host:port of Lambda's Runtime API; empty: this is not Lambda
 }
+
+// Transports are the events that a function can be told to expect: of a REST
+// API, an HTTP API or a load balancer, buffered, and of a Function URL or a REST
+// API, streamed. A function cannot see whether its URL streams, so it is told.
+func Transports() []string { return []string{"rest", "http", "alb", "url-stream", "rest-stream"} }
 
 // setting is one line of the table below.
 type setting struct {
@@ -65,7 +74,8 @@ func settings() []setting {
 		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
 		{"blob", "", "`URL` of the blob store; file:///folder or s3://bucket (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, blobStores()) }},
 		{"table", "", "`URL` of the record store; bolt:///file or dynamodb://table (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, tableStores()) }},
-		{"keys", "", "`URL` of the signing keys; file:///file (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
+		{"keys", "", "`URL` of the signing keys; file:///file, ssm:/path or secretsmanager:name (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
+		{"queue", "", "`URL` of the SQS queue that jobs are sent to, for functions/ingest to run (default: they run beside requests)", func(c *Config, v string) error { return parseQueue(&c.Queue, v) }},
 		{"admin-password", "", "`password` of the user admin, taken on the first start only (default: made up and printed once)", func(c *Config, v string) error { c.AdminPassword = NewSecret(v); return nil }},
 		{"public-url", "", "`URL` under which clients reach this server", func(c *Config, v string) error { return parsePublicURL(&c.PublicURL, v) }},
 		{"download-url", "", "comma-separated `URLs` under which downloads reach this server, the best first (default: the public URL)", func(c *Config, v string) error { return parseDownloadURLs(&c.DownloadURLs, v) }},
@@ -84,6 +94,7 @@ func settings() []setting {
 		{"webhook-token", "", "`token` by which an S3 store may tell of new objects, at /api/events/s3 (default: it may not)", func(c *Config, v string) error { return parseToken(&c.WebhookToken, v) }},
 		{"max-sessions", "100", "`number` of download sessions that one user may have open, at most 1000", func(c *Config, v string) error { return parseNumber(&c.MaxSessions, v, 1, 1000) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
+		{"transport", "", "on Lambda, the `kind` of events that come: rest, http, alb, url-stream or rest-stream", func(c *Config, v string) error { return parseTransport(&c.Transport, v) }},
 		{"stop-timeout", "30s", "`duration` for which running downloads may go on after a stop signal", func(c *Config, v string) error { return parseDuration(&c.StopTimeout, v, 0) }},
 	}
 }
@@ -101,7 +112,7 @@ func Flags(fs *flag.FlagSet, names ...string) {
 // environment, and that over the default. given returns the value of a flag
 // and whether the command line has it; nil: there is no command line.
 func Load(given func(flag string) (string, bool), getenv func(string) string) (Config, error) {
-	var c Config
+	c := Config{AWS: readAWS(getenv), RuntimeAPI: getenv("AWS_LAMBDA_RUNTIME_API")}
 	for _, s := range settings() {
 		value, name := s.value, Env(s.name)
 		if env := getenv(name); env != "" {

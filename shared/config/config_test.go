@@ -142,8 +142,22 @@ func TestEverySettingIsAFlagThatNamesItsVariable(t *testing.T) {
 		}
 		delete(asked, config.Env(f.Name))
 	})
+	maps.DeleteFunc(asked, func(name string, _ bool) bool { return strings.HasPrefix(name, "AWS_") }) // not ours to have flags for
 	if len(asked) > 0 {
 		t.Errorf("%v are read, but are no flags", slices.Sorted(maps.Keys(asked)))
+	}
+}
+
+func TestTheTransportIsNamedOrNone(t *testing.T) {
+	for _, name := range append(config.Transports(), "") {
+		got, err := load(nil, map[string]string{"SLUICE_TRANSPORT": name, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"})
+		if err != nil || got.Transport != name || got.RuntimeAPI != "127.0.0.1:9001" {
+			t.Errorf("SLUICE_TRANSPORT=%s: Transport %q at %q, %v; want it, at 127.0.0.1:9001", name, got.Transport, got.RuntimeAPI, err)
+		}
+	}
+	want := `SLUICE_TRANSPORT: "lambda" is not one of: rest, http, alb, url-stream, rest-stream`
+	if _, err := load(nil, map[string]string{"SLUICE_TRANSPORT": "lambda"}); err == nil || err.Error() != want {
+		t.Errorf("SLUICE_TRANSPORT=lambda: %v, want %s", err, want)
 	}
 }
 

@@ -30,6 +30,8 @@ func TestValues(t *testing.T) {
 	table := field(func(c config.Config) string { return c.Table.Path })
 	tableURL := field(func(c config.Config) string { return c.Table.String() })
 	keys := field(func(c config.Config) string { return c.Keys.Path })
+	opaque := field(func(c config.Config) string { return c.Keys.Opaque })
+	queue := field(func(c config.Config) string { return c.Queue.String() })
 	password := field(func(c config.Config) string { return c.AdminPassword.Reveal() })
 	public := field(func(c config.Config) string { return fmt.Sprint(c.PublicURL) })
 	downloads := field(func(c config.Config) string { return fmt.Sprint(c.DownloadURLs) })
@@ -134,7 +136,23 @@ func TestValues(t *testing.T) {
 		{"table", "dynamodb:sluice", tableURL, refused + "want dynamodb://table, "},
 		{"table", "dynamodb://sluice?ttl=a", tableURL, refused + "there is an option that is not one of: region, hot"},
 		{"keys", "file:///srv/k.json", keys, "/srv/k.json"},
-		{"keys", "ssm:/sluice/keys", keys, refused + `scheme "ssm" is not one of: file`},
+		{"keys", "ssm:/sluice/prod", keys, "/sluice/prod"},
+		{"keys", "ssm:sluice", keys, refused + "want ssm:/path"},
+		{"keys", "ssm:///sluice", keys, "/sluice"},
+		{"keys", "ssm://host/sluice", keys, refused + "want ssm:/path"},
+		{"keys", "ssm:/", keys, refused + "want ssm:/path"},
+		{"keys", "ssm:/sluice/", keys, refused + "want ssm:/path"},
+		{"keys", "ssm:/sluice?region=r", keys, refused + "want ssm:/path"},
+		{"keys", "secretsmanager:sluice/prod", opaque, "sluice/prod"},
+		{"keys", "secretsmanager:/sluice", keys, refused + "want secretsmanager:name"},
+		{"keys", "secretsmanager:", keys, refused + "want secretsmanager:name"},
+		{"keys", "secretsmanager:a b", keys, refused},
+		{"keys", "vault:/sluice", keys, refused + `scheme "vault" is not one of: file, ssm, secretsmanager`},
+		{"queue", "https://sqs.eu-central-1.amazonaws.com/123456789012/sluice", queue, "https://sqs.eu-central-1.amazonaws.com/123456789012/sluice"},
+		{"queue", "http://localhost:9324/1/sluice", queue, "http://localhost:9324/1/sluice"},
+		{"queue", "sluice", queue, refused + "want the URL of a queue"},
+		{"queue", "https://sqs.eu-central-1.amazonaws.com", queue, refused + "want the URL of a queue"},
+		{"queue", "https://me:pw@sqs.eu-central-1.amazonaws.com/1/sluice", queue, refused + "want the URL of a queue"},
 
 		{"admin-password", "correct horse", password, "correct horse"},
 
@@ -168,7 +186,8 @@ func TestValues(t *testing.T) {
 
 		{"download-url", "", downloads, "[]"},
 		{"download-url", "https://near.example.com/, http://far.example.com:81", downloads, "[https://near.example.com http://far.example.com:81]"},
-		{"download-url", "https://near.example.com,far.example.com", downloads, refused + "entry 2: want an http or https URL of a host without a path"},
+		{"download-url", "https://near.example.com,far.example.com", downloads, refused + "entry 2: want an http or https URL"},
+		{"download-url", "https://api.example.com/live/, https://far.example.com/a/b", downloads, "[https://api.example.com/live https://far.example.com/a/b]"},
 		{"download-url", "https://me:pw@near.example.com", downloads, refused + "entry 1: want an http or https URL"},
 
 		{"log-level", "debug", level, "DEBUG"},

@@ -23,7 +23,7 @@ func blobStores() []store {
 	return []store{onDisk("file"), {
 		"s3", "s3://bucket, s3://bucket/prefix/, or with options such as ?public_endpoint=https://files.example.com",
 		[]string{"region", "path_style", "public_endpoint", "encryption", "kms_key", "part_digests", "read_ahead", "gaps"},
-		func(u *url.URL) bool { return u.Path == "" || strings.HasPrefix(u.Path, "/") },
+		func(u *url.URL) bool { return named(u) && (u.Path == "" || strings.HasPrefix(u.Path, "/")) },
 	}}
 }
 
@@ -31,16 +31,40 @@ func tableStores() []store {
 	return []store{onDisk("bolt"), {
 		"dynamodb", "dynamodb://table, or with options such as ?hot=table-for-hot-records",
 		[]string{"region", "hot"},
-		func(u *url.URL) bool { return u.Path == "" },
+		func(u *url.URL) bool { return named(u) && u.Path == "" },
 	}}
 }
 
-func keyStores() []store { return []store{onDisk("file")} }
+func keyStores() []store {
+	return []store{
+		onDisk("file"),
+		{"ssm", "ssm:/path", nil, func(u *url.URL) bool {
+			return u.Host == "" && u.Opaque == "" && len(u.Path) > 1 && plain(strings.TrimPrefix(u.Path, "/"), "._-/")
+		}},
+		{"secretsmanager", "secretsmanager:name", nil, func(u *url.URL) bool {
+			return u.Host == "" && u.Path == "" && plain(u.Opaque, "/_+=.@-")
+		}},
+	}
+}
+
+// named reports whether a URL names its store by its host.
+func named(u *url.URL) bool { return u.Host != "" && u.Port() == "" }
+
+// plain reports whether a name has ASCII letters, digits and others of these
+// only, and no slash at either end.
+func plain(name, others string) bool {
+	wrong := func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(others, c)
+	}
+	return name != "" && !strings.ContainsFunc(name, wrong) && strings.Trim(name, "/") == name && !strings.Contains(name, "//")
+}
 
 // onDisk is a store under an absolute path. A relative one is refused, since two
 // programs in different folders would mean different files.
 func onDisk(scheme string) store {
-	return store{scheme: scheme, want: scheme + ":///absolute/path"}
+	return store{scheme: scheme, want: scheme + ":///absolute/path", fits: func(u *url.URL) bool {
+		return u.Host == "" && filepath.IsAbs(u.Path) && u.RawQuery == ""
+	}}
 }
 
 // parseStore takes the URL of one of the stores.
@@ -65,11 +89,7 @@ func parseStore(to **url.URL, v string, stores []store) error {
 
 // check returns why u names no store of this kind.
 func (s store) check(u *url.URL) error {
-	fits := u.Host != "" && u.Port() == "" && s.fits != nil && s.fits(u)
-	if s.fits == nil {
-		fits = u.Host == "" && filepath.IsAbs(u.Path) && u.RawQuery == ""
-	}
-	if !fits || u.User != nil || u.Fragment != "" {
+	if !s.fits(u) || u.User != nil || u.Fragment != "" {
 		return fmt.Errorf("want %s", s.want)
 	}
 	query, err := url.ParseQuery(u.RawQuery)
@@ -78,6 +98,9 @@ func (s store) check(u *url.URL) error {
 	}
 	for name, values := range query {
 		if !slices.Contains(s.options, name) { // not quoted: it may be a password
+			if len(s.options) == 0 {
+				return fmt.Errorf("want %s", s.want)
+			}
 			return fmt.Errorf("there is an option that is not one of: %s", strings.Join(s.options, ", "))
 		}
 		if len(values) > 1 {

@@ -494,6 +494,9 @@ type DownloadSession struct {
 	// Limits What holds for this session and its sources.
 	Limits SessionLimits `json:"limits"`
 
+	// Name The last segment of the file's path.
+	Name string `json:"name"`
+
 	// RenewURL Where to renew the session, with a token.
 	RenewURL string `json:"renew_url"`
 
@@ -508,6 +511,11 @@ type DownloadSession struct {
 
 	// VersionID A ULID.
 	VersionID ID `json:"version_id"`
+}
+
+// DownloadSessionList defines model for DownloadSessionList.
+type DownloadSessionList struct {
+	Sessions []DownloadSession `json:"sessions"`
 }
 
 // DownloadState Whether an answer is under way (`running`), or else how the last one ended: sent whole

@@ -17,7 +17,6 @@ type Policy struct {
 	Above     int64            // auto redirects bodies of more bytes than this
 	ByRequest bool             // a request may choose
 	Public    bool             // clients reach the store: auto may redirect
-	Most      int64            // bytes of a body that the transport carries; 0: any number
 }
 
 // decision is how the bytes leave, and why.
@@ -45,6 +44,7 @@ type question struct {
 	life      time.Duration     // for which a URL may be good
 	file      catalog.Delivery  // what the file settles
 	asked     catalog.Delivery  // what the request asks for, where it may
+	most      int64             // bytes of a body that the transport carries; 0: any number
 }
 
 // decide tells how a body leaves. What cannot be redirected is streamed; where
@@ -54,7 +54,7 @@ func (p Policy) decide(q question) (decision, error) {
 	if q.method == http.MethodHead && q.presigns {
 		return decision{catalog.DeliverStream, "head"}, nil
 	}
-	heavy := p.Most > 0 && q.length > p.Most && q.method != http.MethodHead
+	heavy := q.most > 0 && q.length > q.most && q.method != http.MethodHead
 	if reason := q.obstacle(); reason != "" && heavy {
 		return decision{}, fault.New(fault.Conflict, "needs_stream", "This cannot be answered from the store, and is too large to pass through here; ask for less, or ask a server that streams.")
 	} else if reason != "" {

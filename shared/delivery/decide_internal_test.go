@@ -186,7 +186,13 @@ func TestWhatATransportCannotCarry(t *testing.T) {
 		{catalog.DeliverAuto, "", func(q *question) { q.presigns, q.method = false, http.MethodHead }, "stream; reason=local"},
 		{catalog.DeliverAuto, "", func(q *question) { q.method = http.MethodHead }, "stream; reason=head"},
 	} {
-		if got := answer(t, Policy{Mode: x.mode, Above: 4 << 20, Most: 4 << 20}, x.fields, x.change); got != x.want {
+		buffered := func(q *question) {
+			q.most = 4 << 20
+			if x.change != nil {
+				x.change(q)
+			}
+		}
+		if got := answer(t, Policy{Mode: x.mode, Above: 4 << 20}, x.fields, buffered); got != x.want {
 			t.Errorf("%s with %q: %s, want %s", x.mode, x.fields, got, x.want)
 		}
 	}

@@ -35,6 +35,9 @@ type Options struct {
 	// Delivery is how the bytes should leave, where Policy.ByRequest lets a
 	// request choose; else empty.
 	Delivery catalog.Delivery
+	// Most is the most bytes of a body that the transport carries; 0: any number.
+	// A larger one is redirected, whatever was asked.
+	Most int64
 	// Until bounds the life of a URL of the store; zero: nothing does but the
 	// file's own end.
 	Until time.Time

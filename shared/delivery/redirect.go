@@ -18,7 +18,7 @@ func (s *Service) decide(r *http.Request, f *catalog.File, verdict byterange.Ver
 		method: r.Method, header: r.Header, version: &f.Version, verdict: verdict, length: b.length,
 		presigns:  s.Blobs.Presigns(),
 		sandboxed: o.Disposition == disposition.Inline && !disposition.Safe(f.ContentType),
-		life:      s.life(f, o), file: f.Delivery, asked: o.Delivery,
+		life:      s.life(f, o), file: f.Delivery, asked: o.Delivery, most: o.Most,
 	})
 }
 

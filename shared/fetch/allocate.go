@@ -88,7 +88,7 @@ func (t *Transfer) prepare(first *call, there spans, earlier record) error {
 	var verified spans
 	if t.content.chunked() {
 		verified = earlier.Verified.intersect(there)
-		t.checker = newChecker(t.content, t.part, there, verified)
+		t.checker = newChecker(t.content, t.part, &t.client.buffers, there, verified)
 		wrong, err := t.checker.finishAll()
 		if err != nil {
 			return diskFault(err)

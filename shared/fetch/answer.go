@@ -17,14 +17,15 @@ import (
 
 // answer is a response whose body may be kept.
 type answer struct {
-	body   io.ReadCloser
-	header http.Header
-	bytes  span  // what the body is; its End is the largest number where nobody knows
-	size   int64 // of the whole; unknownSize if not told
-	pin    pin
-	sums   digest.Set // what the server says of the whole
-	framed bool       // the end of the body can be told from a connection that broke
-	ranged bool       // it is a 206
+	body    io.ReadCloser
+	header  http.Header
+	bytes   span  // what the body is; its End is the largest number where nobody knows
+	size    int64 // of the whole; unknownSize if not told
+	pin     pin
+	sums    digest.Set // what the server says of the whole
+	framed  bool       // the end of the body can be told from a connection that broke
+	ranged  bool       // it is a 206
+	counted bool       // its length was told, and no framing is between its bytes
 }
 
 // examine returns what a response offers to who asked for a span, or why none
@@ -43,6 +44,7 @@ func examine(resp *http.Response, asked span, ranged bool, known pin) (answer, e
 
 func read(resp *http.Response, asked span, ranged bool) (answer, error) {
 	a := answer{body: resp.Body, header: resp.Header, pin: pinOf(resp.Header), framed: true, size: unknownSize}
+	a.counted = resp.ProtoMajor == 1 && resp.ContentLength > 0
 	switch resp.StatusCode {
 	case http.StatusOK:
 		if resp.Header.Get("Content-Range") != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"sluice/shared/fault"
@@ -30,6 +31,7 @@ type call struct {
 	source *source
 	began  time.Time
 	answer answer
+	conn   *conn // by which the answer comes; nil: its bytes cannot be diverted
 	kept   int64
 
 	glanced time.Time // when the source was last told of it
@@ -43,15 +45,16 @@ const glanceEvery = 200 * time.Millisecond
 func (t *Transfer) newCall(ctx context.Context, src *source) *call {
 	c := &call{source: src, began: time.Now(), limit: t.client.options.Stall}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.ctx = httptrace.WithClientTrace(c.ctx, c.watch())
 	c.reset, c.glanced = c.began, c.began
 	c.stall = time.AfterFunc(c.limit, func() { c.cancel(errStalled) })
 	return c
 }
 
 // moved is told of bytes that came, and puts the end for want of progress off.
-func (c *call) moved(n int, now time.Time) {
+func (c *call) moved(n int64, now time.Time) {
 	before := c.kept
-	if c.kept += int64(n); before < leastProgress && c.kept >= leastProgress {
+	if c.kept += n; before < leastProgress && c.kept >= leastProgress {
 		c.source.host.succeeded()
 	}
 	if now.Sub(c.reset) > c.limit/16 {
@@ -275,7 +278,7 @@ func (t *Transfer) failed(c *call, err error, kept int64) error {
 	f, ok := errors.AsType[failure](err)
 	if !ok {
 		host.left()
-		if err == nil || errors.Is(err, errStolen) || errors.Is(err, errAskWhole) {
+		if err == nil || errors.Is(err, errStolen) || errors.Is(err, errAskWhole) || errors.Is(err, errNoPipe) {
 			return nil
 		}
 		return err

@@ -24,16 +24,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"sluice/shared/fault"
 )
-
-// bufferSize is how much one connection reads at once, in bytes.
-const bufferSize = 128 << 10
 
 // Options are settings of a Client. The zero value is usable.
 type Options struct {
@@ -67,7 +63,7 @@ type Client struct {
 	hosts   hosts
 	slots   slots
 	limiter *rate.Limiter // nil: no limit
-	buffers sync.Pool
+	buffers buffers
 }
 
 // New returns a client. Close must follow.
@@ -85,12 +81,11 @@ func New(o Options) *Client {
 		o.UserAgent = "sluice"
 	}
 	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}}
-	size := bufferSize
+	c.buffers.size, c.buffers.room = bufferSize, make([]byte, pipeSize)
 	if o.LimitRate > 0 {
-		size = int(min(bufferSize, max(o.LimitRate/20, 1<<10)))
-		c.limiter = rate.NewLimiter(rate.Limit(o.LimitRate), size)
+		c.buffers.size, c.buffers.room = int(min(bufferSize, max(o.LimitRate/20, 1<<10))), nil
+		c.limiter = rate.NewLimiter(rate.Limit(o.LimitRate), c.buffers.size)
 	}
-	c.buffers.New = func() any { b := make([]byte, size); return &b }
 	return c
 }
 
@@ -101,20 +96,30 @@ func newTransport(o Options) *http.Transport {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: o.Stall, KeepAlive: 15 * time.Second}).DialContext
 	}
+	connect := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return divertible(c), nil
+	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(o.HTTP2)
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSClientConfig: o.TLS, TLSHandshakeTimeout: o.Stall,
+		Proxy: http.ProxyFromEnvironment, DialContext: connect, TLSClientConfig: o.TLS, TLSHandshakeTimeout: o.Stall,
 		DisableCompression: true, MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,
-		MaxResponseHeaderBytes: 256 << 10, Protocols: &protocols,
+		MaxResponseHeaderBytes: 256 << 10, ReadBufferSize: headerBuffer, Protocols: &protocols,
 	}
 }
 
 func (c *Client) transport(*url.URL) http.RoundTripper { return c.plain }
 
 // Close closes idle connections. Transfers must have ended.
-func (c *Client) Close() { c.plain.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.plain.CloseIdleConnections()
+	c.buffers.close()
+}
 
 // Request says what to fetch, and where to.
 type Request struct {

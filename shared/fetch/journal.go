@@ -26,6 +26,7 @@ const (
 type journal struct {
 	t     *Transfer
 	every int64        // how much may come until the record says so, in bytes
+	boot  string       // see bootID
 	saved atomic.Int64 // how much had been kept when the last save began that has ended
 
 	mu     sync.Mutex
@@ -37,7 +38,7 @@ type journal struct {
 }
 
 func newJournal(t *Transfer, synced spans) *journal {
-	return &journal{t: t, every: min(max(t.size/savesOf, leastSave), mostSave), synced: synced}
+	return &journal{t: t, every: min(max(t.size/savesOf, leastSave), mostSave), boot: bootID(), synced: synced}
 }
 
 // wrote is told how many bytes were kept so far. Whoever brings them over the
@@ -230,7 +231,7 @@ func (j *journal) now() record {
 	}
 	r := record{
 		Source: t.identity(), Size: t.size, ETag: p.ETag, LastModified: p.LastModified, SHA256: t.sha256(),
-		Written: written, Synced: synced, Boot: bootID(),
+		Written: written, Synced: synced, Boot: j.boot,
 	}
 	if t.checker != nil {
 		r.Verified = t.checker.right()

@@ -49,6 +49,7 @@ func mismatch() *fault.Error {
 type checker struct {
 	content Content
 	file    io.ReaderAt
+	buffers *buffers
 
 	mu       sync.Mutex
 	had      spans // what was there when it began
@@ -67,8 +68,8 @@ type chunk struct {
 	from []*source
 }
 
-func newChecker(c Content, file io.ReaderAt, had, verified spans) *checker {
-	return &checker{content: c, file: file, had: had, verified: verified, open: map[int64]*chunk{}, blamed: map[int64][]*source{}}
+func newChecker(c Content, file io.ReaderAt, b *buffers, had, verified spans) *checker {
+	return &checker{content: c, file: file, buffers: b, had: had, verified: verified, open: map[int64]*chunk{}, blamed: map[int64][]*source{}}
 }
 
 func (c *checker) span(i int64) span {
@@ -87,38 +88,38 @@ func (c *checker) chunk(i int64) *chunk {
 
 // wrote is told of bytes that are in the file now, and returns the chunks that
 // they completed. No byte is told twice, unless it was forgotten.
-func (c *checker) wrote(src *source, at int64, p []byte) (complete []int64) {
-	for len(p) > 0 {
+func (c *checker) wrote(src *source, at int64, got bite) (complete []int64) {
+	for end := at + got.length; at < end; {
 		i := at / c.content.ChunkSize
 		ch := c.chunk(i)
-		n := min(int64(len(p)), ch.span.End-at)
-		if ch.wrote(src, at, p[:n]) {
+		n := min(end, ch.span.End) - at
+		if ch.wrote(src, at, got.first(n)) {
 			complete = append(complete, i)
 		}
-		at, p = at+n, p[n:]
+		at, got = at+n, got.after(n)
 	}
 	return complete
 }
 
-func (ch *chunk) wrote(src *source, at int64, p []byte) bool {
+func (ch *chunk) wrote(src *source, at int64, got bite) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.hash == nil && at == ch.span.Start {
 		ch.hash, ch.at = sha256.New(), at
 	}
-	if ch.hash != nil && ch.at == at {
-		_, _ = ch.hash.Write(p) // never fails
-		ch.at += int64(len(p))
+	if ch.hash != nil && ch.at == at && got.memory != nil {
+		_, _ = ch.hash.Write(got.memory) // never fails
+		ch.at += got.length
 	}
 	if len(ch.from) == 0 || ch.from[len(ch.from)-1] != src {
 		ch.from = append(ch.from, src)
 	}
-	ch.left -= int64(len(p))
+	ch.left -= got.length
 	return ch.left == 0
 }
 
 // finish verifies a chunk whose bytes are all there. What passed by out of
-// order it reads back. Who sent a wrong one is returned.
+// order, or by way of a pipe, it reads back. Who sent a wrong one is returned.
 func (c *checker) finish(i int64) (right bool, blamed []*source, err error) {
 	ch := c.chunk(i)
 	ch.mu.Lock()
@@ -126,7 +127,7 @@ func (c *checker) finish(i int64) (right bool, blamed []*source, err error) {
 	if ch.hash == nil {
 		ch.hash, ch.at = sha256.New(), ch.span.Start
 	}
-	if err := readBack(ch.hash, c.file, span{ch.at, ch.span.End}); err != nil {
+	if err := c.readBack(ch.hash, span{ch.at, ch.span.End}); err != nil {
 		return false, nil, err
 	}
 	c.mu.Lock()
@@ -184,13 +185,14 @@ func (c *checker) right() spans {
 	return c.verified
 }
 
-// readBack feeds part of a file to a hash.
-func readBack(h hash.Hash, file io.ReaderAt, s span) error {
+// readBack feeds part of the file to a hash.
+func (c *checker) readBack(h hash.Hash, s span) error {
 	if s.length() <= 0 {
 		return nil
 	}
-	buf := make([]byte, min(s.length(), bufferSize))
-	_, err := io.CopyBuffer(onlyWriter{h}, io.NewSectionReader(file, s.Start, s.length()), buf)
+	buf := c.buffers.take()
+	defer c.buffers.give(buf)
+	_, err := io.CopyBuffer(onlyWriter{h}, io.NewSectionReader(c.file, s.Start, s.length()), buf.memory)
 	return err
 }
 

@@ -76,15 +76,13 @@ func (t *Transfer) done() {
 
 // work fetches one span after the other until there is nothing to do.
 func (t *Transfer) work(ctx context.Context, first *call) error {
-	buf := t.client.buffers.Get().(*[]byte)
-	defer t.client.buffers.Put(buf)
 	if first != nil {
-		if err := t.serveFirst(ctx, first, *buf); err != nil {
+		if err := t.serveFirst(ctx, first); err != nil {
 			return err
 		}
 	}
 	for {
-		more, err := t.workOnce(ctx, *buf)
+		more, err := t.workOnce(ctx)
 		if !more || err != nil {
 			return err
 		}
@@ -92,7 +90,7 @@ func (t *Transfer) work(ctx context.Context, first *call) error {
 }
 
 // serveFirst is serve for the answer to the first request.
-func (t *Transfer) serveFirst(ctx context.Context, c *call, buf []byte) error {
+func (t *Transfer) serveFirst(ctx context.Context, c *call) error {
 	defer c.end()
 	defer context.AfterFunc(ctx, func() { c.cancel(context.Cause(ctx)) })()
 	claim := t.firstClaim
@@ -104,11 +102,11 @@ func (t *Transfer) serveFirst(ctx context.Context, c *call, buf []byte) error {
 		return err
 	}
 	defer t.client.slots.give()
-	return t.serve(c, claim, buf)
+	return t.serve(c, claim)
 }
 
 // workOnce fetches one span, and reports whether there may be another.
-func (t *Transfer) workOnce(ctx context.Context, buf []byte) (bool, error) {
+func (t *Transfer) workOnce(ctx context.Context) (bool, error) {
 	if t.plan.whole() { // and need not wait for a slot
 		return false, nil
 	}
@@ -122,7 +120,7 @@ func (t *Transfer) workOnce(ctx context.Context, buf []byte) (bool, error) {
 	}
 	c := t.newCall(ctx, src)
 	defer c.end()
-	return true, t.serve(c, claim, buf)
+	return true, t.serve(c, claim)
 }
 
 // claim returns the next span and the best source for it, or nil where there
@@ -171,7 +169,9 @@ func (t *Transfer) avoid(s span, src *source) bool {
 
 // serve fetches a claim, and draws the consequences. Its error ends the
 // transfer.
-func (t *Transfer) serve(c *call, claim *claim, buf []byte) error {
+func (t *Transfer) serve(c *call, claim *claim) error {
+	buf := t.client.buffers.take()
+	defer t.client.buffers.give(buf)
 	src := c.source
 	src.entered(1)
 	defer src.entered(-1)
@@ -181,6 +181,9 @@ func (t *Transfer) serve(c *call, claim *claim, buf []byte) error {
 	claim.mu.Unlock()
 
 	err := t.receive(c, claim, buf)
+	if errors.Is(err, errNoPipe) {
+		t.client.buffers.leavePipes()
+	}
 	kept := claim.rest().Start - began
 	src.measured(kept, time.Since(c.began))
 	if f, ok := errors.AsType[failure](err); ok && (f.fault.Kind == fault.TooManyRequests || f.fault.Kind == fault.Unavailable && f.fault.Code != "no_answer") {
@@ -211,7 +214,7 @@ func (t *Transfer) startOver(claim *claim) error {
 }
 
 // receive gets an answer for a claim, if it has none, and keeps its body.
-func (t *Transfer) receive(c *call, claim *claim, buf []byte) error {
+func (t *Transfer) receive(c *call, claim *claim, buf *buffer) error {
 	if c.answer.body == nil {
 		if err := t.ask(c, claim.rest()); err != nil {
 			return err
@@ -232,31 +235,32 @@ func (t *Transfer) receive(c *call, claim *claim, buf []byte) error {
 }
 
 // read keeps the body of an answer, as far as the claim goes.
-func (t *Transfer) read(c *call, claim *claim, buf []byte) error {
-	if err := t.skip(c, claim, buf); err != nil {
+func (t *Transfer) read(c *call, claim *claim, buf *buffer) error {
+	if err := t.skip(c, claim, buf.memory); err != nil {
 		return err
 	}
+	in := t.newIntake(c, claim.rest().length(), buf)
+	defer in.end(c)
 	for {
-		room := buf
-		if rest := claim.rest(); rest.length() < int64(len(room)) {
-			if rest.length() == 0 {
-				return t.endOfClaim(c, claim, buf)
-			}
-			room = room[:rest.length()]
+		rest := claim.rest()
+		if rest.length() == 0 {
+			return t.endOfClaim(c, claim, buf.memory)
 		}
+		most := max(1, min(rest.End, c.answer.bytes.End)-rest.Start)
 		if t.stream != nil {
-			if err := t.stream.await(c.ctx, claim.rest().Start+int64(len(room))); err != nil {
+			most = min(most, int64(len(buf.memory)))
+			if err := t.stream.await(c.ctx, rest.Start+most); err != nil {
 				return c.broken(err)
 			}
 		}
-		n, err := c.answer.body.Read(room)
-		if n > 0 {
-			if err := t.limit(c, n); err != nil {
+		got, err := in.next(most)
+		if got.length > 0 {
+			if err := t.limit(c, int(got.length)); err != nil {
 				return err
 			}
 			now := time.Now()
-			c.moved(n, now)
-			if err := t.keep(claim, room[:n], now); err != nil {
+			c.moved(got.length, now)
+			if err := t.keep(claim, got, now); err != nil {
 				return err
 			}
 		}
@@ -293,19 +297,19 @@ func (t *Transfer) skip(c *call, claim *claim, buf []byte) error {
 
 // keep writes bytes to their place. The claim's end may have come nearer since
 // they were asked for.
-func (t *Transfer) keep(claim *claim, p []byte, now time.Time) error {
+func (t *Transfer) keep(claim *claim, got bite, now time.Time) error {
 	claim.mu.Lock()
-	p = p[:min(int64(len(p)), claim.end-claim.pos)]
-	complete, err := t.write(claim, p)
+	got = got.first(min(got.length, claim.end-claim.pos))
+	complete, err := t.write(claim, got)
 	if err == nil {
-		claim.pos += int64(len(p))
+		claim.pos += got.length
 		claim.moved = now
 	}
 	claim.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if err := t.journal.wrote(t.kept.Add(int64(len(p)))); err != nil {
+	if err := t.journal.wrote(t.kept.Add(got.length)); err != nil {
 		return diskFault(err)
 	}
 	for _, i := range complete {
@@ -316,18 +320,21 @@ func (t *Transfer) keep(claim *claim, p []byte, now time.Time) error {
 	return nil
 }
 
-func (t *Transfer) write(claim *claim, p []byte) ([]int64, error) {
+func (t *Transfer) write(claim *claim, got bite) ([]int64, error) {
 	if t.stream != nil {
-		_, err := t.stream.WriteAt(p, claim.pos)
+		_, err := t.stream.WriteAt(got.memory, claim.pos)
 		return nil, err
 	}
-	if _, err := t.part.WriteAt(p, claim.pos); err != nil {
+	if err := got.writeTo(t.part.File, claim.pos); err != nil {
+		if errors.Is(err, errNoPipe) {
+			return nil, err
+		}
 		return nil, diskFault(err)
 	}
 	if t.checker == nil {
 		return nil, nil
 	}
-	return t.checker.wrote(claim.source, claim.pos, p), nil
+	return t.checker.wrote(claim.source, claim.pos, got), nil
 }
 
 // checkChunk verifies a chunk that is complete. A wrong one is forgotten, and
@@ -380,6 +387,8 @@ func (t *Transfer) takeBack(claim *claim) {
 func (t *Transfer) endOfBody(c *call, claim *claim, err error) error {
 	at := claim.rest()
 	switch {
+	case errors.Is(err, errNoPipe):
+		return err
 	case !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		if at.length() == 0 {
 			return nil

@@ -29,6 +29,7 @@ type Janitor struct {
 	Catalog *catalog.Catalog
 	Blobs   *blob.Bucket
 	Records func(ctx context.Context) (removed int, err error) // removes expired records; nil: the store does it
+	Resume  func(context.Context) error                        // goes on with jobs that were left lying; nil: nobody asks for that
 	Log     *slog.Logger
 	Every   time.Duration
 }

@@ -43,17 +43,32 @@ type key struct {
 // nothing of the content but that name.
 func parse(text []byte) (Set, error) {
 	var d document
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(&d); err != nil {
-		return Set{}, jsonError(err)
+	if err := decode(text, &d); err != nil {
+		return Set{}, err
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return Set{}, errors.New("something follows the JSON document")
-	}
-	if d.Version != documentVersion {
-		return Set{}, fmt.Errorf("version: %d is not known to this program, only %d is", d.Version, documentVersion)
+	if err := checkVersion(d.Version); err != nil {
+		return Set{}, err
 	}
 	return d.set()
+}
+
+// decode takes the one JSON document that text must be.
+func decode(text []byte, to any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(to); err != nil {
+		return jsonError(err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("something follows the JSON document")
+	}
+	return nil
+}
+
+func checkVersion(version int) error {
+	if version != documentVersion {
+		return fmt.Errorf("version: %d is not known to this program, only %d is", version, documentVersion)
+	}
+	return nil
 }
 
 // jsonError keeps of an error of encoding/json what quotes no value.
@@ -68,22 +83,30 @@ func jsonError(err error) error {
 }
 
 func (d document) set() (Set, error) {
-	token, err := d.Token.open("token")
+	token, err := d.Token.token()
 	if err != nil {
 		return Set{}, err
 	}
-	link, err := d.Link.open("link")
-	if err != nil {
-		return Set{}, err
+	link, err := d.Link.link()
+	return Set{token, link}, err
+}
+
+// token opens a ring as that of the tokens.
+func (r ring) token() (keys []auth.TokenKey, err error) {
+	opened, err := r.open("token")
+	for _, k := range opened {
+		keys = append(keys, auth.TokenKey{ID: k.id, Seed: k.secret})
 	}
-	var set Set
-	for _, k := range token {
-		set.Token = append(set.Token, auth.TokenKey{ID: k.id, Seed: k.secret})
+	return keys, err
+}
+
+// link opens a ring as that of the links.
+func (r ring) link() (keys []auth.LinkKey, err error) {
+	opened, err := r.open("link")
+	for _, k := range opened {
+		keys = append(keys, auth.LinkKey{ID: k.id, Secret: k.secret})
 	}
-	for _, k := range link {
-		set.Link = append(set.Link, auth.LinkKey{ID: k.id, Secret: k.secret})
-	}
-	return set, nil
+	return keys, err
 }
 
 // opened is a key that passed.

@@ -39,9 +39,22 @@ func LoadOrCreate(path string) (Set, error) {
 		}
 	}
 	if err != nil {
-		return Set{}, fault.Wrap(err, fault.Invalid, "bad_keys", fmt.Sprintf("the key file %s cannot be used", path))
+		return Set{}, badFile(path, err)
 	}
 	return set, nil
+}
+
+// Load is LoadOrCreate for a file that must be there.
+func Load(path string) (Set, error) {
+	set, err := load(path)
+	if err != nil {
+		return Set{}, badFile(path, err)
+	}
+	return set, nil
+}
+
+func badFile(path string, err error) error {
+	return fault.Wrap(err, fault.Invalid, "bad_keys", fmt.Sprintf("the key file %s cannot be used", path))
 }
 
 // load reads the file at path.

@@ -1,17 +1,12 @@
-// Package observe is how a server is watched: structured logs and Prometheus
-// metrics.
+// Package observe is how a server is watched: structured logs, and what is
+// counted. Package metrics counts for Prometheus.
 package observe
 
 import (
 	"context"
 	"io"
 	"log/slog"
-	"net/http"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // NewLogger returns a logger of JSON lines, times in UTC.
@@ -35,69 +30,36 @@ func (h inUTC) WithAttrs(attrs []slog.Attr) slog.Handler { return inUTC{h.Handle
 // WithGroup implements slog.Handler.
 func (h inUTC) WithGroup(name string) slog.Handler { return inUTC{h.Handler.WithGroup(name)} }
 
-// Metrics are the counters of one server. They are safe for concurrent use.
-type Metrics struct {
-	registry  *prometheus.Registry
-	requests  *prometheus.CounterVec
-	seconds   *prometheus.HistogramVec
-	downloads *prometheus.CounterVec
-	sent      prometheus.Counter
-	issued    prometheus.Counter
-	received  prometheus.Counter
-	running   prometheus.Gauge
+// Metrics count what a server does. They are safe for concurrent use.
+type Metrics interface {
+	// Begin counts a request that is being answered; call the result at its end.
+	Begin() (end func(operation, status string, took time.Duration))
+
+	// Download counts the bytes of one answer and how it ended: "completed" or
+	// "aborted".
+	Download(outcome string, bytes int64)
+
+	// Redirect counts an answer that led to bytes in the store.
+	Redirect(bytes int64)
+
+	// Upload counts the bytes of a version that was published.
+	Upload(bytes int64)
 }
 
-// NewMetrics returns Metrics with a registry of their own.
-func NewMetrics() *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_requests_total", Help: "Requests answered.",
-		}, []string{"operation", "status"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "sluice_request_seconds", Help: "Time from a request's header to the end of its answer.",
-			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10, 60, 600, 3600},
-		}, []string{"operation"}),
-		downloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sluice_downloads_total", Help: "Answers that carried bytes of a file or led to them, by how they ended.",
-		}, []string{"outcome"}),
-		sent:     prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_download_bytes_total", Help: "Bytes of files handed to connections."}),
-		issued:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_download_issued_bytes_total", Help: "Bytes of files that redirects led to; whether they were fetched is not known."}),
-		received: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_upload_bytes_total", Help: "Bytes of files taken in and published."}),
-		running:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_requests_running", Help: "Requests being answered now."}),
-	}
-	m.registry.MustRegister(m.requests, m.seconds, m.downloads, m.sent, m.issued, m.received, m.running,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
+// Uncounted is Metrics that count nothing: for a function, which no Prometheus
+// can ask, and which need not link it.
+type Uncounted struct{}
+
+// Begin implements Metrics.
+func (Uncounted) Begin() func(operation, status string, took time.Duration) {
+	return func(string, string, time.Duration) {}
 }
 
-// Handler serves the metrics in Prometheus's text format.
-func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
-}
+// Download implements Metrics.
+func (Uncounted) Download(string, int64) {}
 
-// Begin counts a request that is being answered; call the result at its end.
-func (m *Metrics) Begin() (end func(operation, status string, took time.Duration)) {
-	m.running.Inc()
-	return func(operation, status string, took time.Duration) {
-		m.running.Dec()
-		m.requests.WithLabelValues(operation, status).Inc()
-		m.seconds.WithLabelValues(operation).Observe(took.Seconds())
-	}
-}
+// Redirect implements Metrics.
+func (Uncounted) Redirect(int64) {}
 
-// Download counts the bytes of one answer and how it ended: "completed" or
-// "aborted".
-func (m *Metrics) Download(outcome string, bytes int64) {
-	m.downloads.WithLabelValues(outcome).Inc()
-	m.sent.Add(float64(bytes))
-}
-
-// Redirect counts an answer that led to bytes in the store.
-func (m *Metrics) Redirect(bytes int64) {
-	m.downloads.WithLabelValues("started").Inc()
-	m.issued.Add(float64(bytes))
-}
-
-// Upload counts the bytes of a version that was published.
-func (m *Metrics) Upload(bytes int64) { m.received.Add(float64(bytes)) }
+// Upload implements Metrics.
+func (Uncounted) Upload(int64) {}

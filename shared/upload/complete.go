@@ -26,8 +26,10 @@ const patience = 2 * time.Second
 // It fails with Unprocessable "parts_missing" while parts are missing, which
 // leaves the upload open, with Unprocessable "digest_mismatch" where the bytes
 // are not what was announced, which ends it, with Conflict "upload_not_open" for
-// an upload that was aborted, and with InsufficientStorage where there is no
-// room to verify or publish it, which leaves it to be completed later. Where its
+// an upload that was aborted, with InsufficientStorage "quota_exceeded" where its
+// owner has no room for it, which ends it, and with InsufficientStorage "no_space"
+// where the store has none, which leaves it to be completed later. Parts that
+// the store has lost for good end it with "parts_missing". Where its
 // condition does not hold, or whoever began it may no longer write there, it
 // fails with PreconditionFailed "precondition_failed" and Forbidden "forbidden":
 // that leaves it open, unless things changed while it was being verified.
@@ -45,17 +47,13 @@ func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Mu
 		}
 	}
 	if m.State == catalog.UploadVerifying {
-		select {
-		case <-s.Watch(m):
-		case <-ctx.Done():
-		case <-time.After(patience):
-		}
+		failed := s.await(ctx, m)
 		var err error
 		if m, err = s.Catalog.Multipart(ctx, m.ID); err != nil {
 			return m, err
 		}
-		if err := s.jobs.failure(m.ID); m.State == catalog.UploadVerifying && fault.KindOf(err) == fault.InsufficientStorage {
-			return m, err // what is to be done is the client's or the operator's
+		if m.State == catalog.UploadVerifying && fault.KindOf(failed) == fault.InsufficientStorage {
+			return m, failed // what is to be done is the operator's
 		}
 	}
 	switch m.State {
@@ -68,6 +66,20 @@ func (s *Service) Complete(ctx context.Context, m catalog.Multipart) (catalog.Mu
 	default:
 		return m, nil
 	}
+}
+
+// await waits for an upload to be verified, as long as a request should, and
+// returns why it was not.
+func (s *Service) await(ctx context.Context, m catalog.Multipart) error {
+	if s.Queue != nil {
+		return s.verifyNow(ctx, m)
+	}
+	select {
+	case <-s.Watch(m):
+	case <-ctx.Done():
+	case <-time.After(patience):
+	}
+	return s.jobs.failure(m.ID)
 }
 
 // checkArrived returns nil if the store has all the parts of an upload.
@@ -86,6 +98,10 @@ func failure(problem string) error {
 		return mismatch()
 	case "precondition_failed":
 		return fault.New(fault.PreconditionFailed, problem, "The file was not what the condition asks for; nothing was kept.")
+	case "quota_exceeded":
+		return fault.New(fault.InsufficientStorage, problem, "The quota does not allow this; nothing was kept.")
+	case "parts_missing":
+		return fault.New(fault.Unprocessable, problem, "The store has lost parts of the upload; nothing was kept.")
 	case "forbidden":
 		return fault.New(fault.Forbidden, problem, "Who began the upload may no longer write there; nothing was kept.")
 	}
@@ -95,7 +111,7 @@ func failure(problem string) error {
 // refusal returns the fault of a publication that will never be allowed.
 func refusal(err error) (*fault.Error, bool) {
 	f, ok := errors.AsType[*fault.Error](err)
-	return f, ok && (f.Kind == fault.PreconditionFailed || f.Kind == fault.Forbidden)
+	return f, ok && (f.Kind == fault.PreconditionFailed || f.Kind == fault.Forbidden || f.Code == "quota_exceeded")
 }
 
 func mismatch() error {
@@ -103,11 +119,14 @@ func mismatch() error {
 }
 
 // Watch sees to it that an upload that is being verified is: by a job of this
-// process, which a crash ends and the next Watch begins again. The channel is
-// closed when the job ends, for now or for good.
+// process, which a crash ends and the next Watch begins again, or by the Queue.
+// The channel is closed when the job ends, for now or for good, or was sent.
 func (s *Service) Watch(m catalog.Multipart) <-chan struct{} {
+	if s.Queue != nil {
+		return s.ask(Job{Name: VerifyJob, ID: m.ID})
+	}
 	return s.jobs.start(m.ID, jobsAtOnce, func(ctx context.Context) error {
-		err := s.verify(ctx, m)
+		err := s.verify(ctx, m, alone)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "verify", "upload_id", m.ID, "error", err)
 		}
@@ -149,13 +168,16 @@ func (s *Service) Close() error {
 }
 
 // verify does all that is left to do for an upload that is closed to parts.
-// Each step may have been done before.
-func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
+// Each step may have been done before. keep is asked now and then whether the
+// reading may go on.
+func (s *Service) verify(ctx context.Context, m catalog.Multipart, keep func(context.Context) error) error {
 	made, err := s.assemble(ctx, m)
-	if fault.Is(err, fault.Unprocessable, "parts_missing") {
+	switch {
+	case errors.Is(err, errGone):
+		return s.giveUp(ctx, m, "parts_missing")
+	case fault.Is(err, fault.Unprocessable, "parts_missing"):
 		return s.reopen(ctx, m)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	content := catalog.Content{Size: made.Size, ETag: made.ETag, ContentType: m.ContentType, By: m.By}
@@ -163,7 +185,7 @@ func (s *Service) verify(ctx context.Context, m catalog.Multipart) error {
 		content.SHA256, content.Claimed = m.SHA256, m.SHA256 != nil
 		return s.conclude(ctx, m, content)
 	}
-	sums, err := s.readOnce(ctx, m.Key(), made)
+	sums, err := s.readOnce(ctx, m, made, keep)
 	if err != nil {
 		return err
 	}
@@ -217,6 +239,10 @@ const (
 	firstLook = 100 * time.Millisecond
 )
 
+// errGone tells that the store knows neither the upload nor a blob that was made
+// of it.
+var errGone = errors.New("the store has lost the upload")
+
 // assemble makes the parts one blob and describes it.
 func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (blob.Attrs, error) {
 	for look := 0; ; {
@@ -224,7 +250,7 @@ func (s *Service) assemble(ctx context.Context, m catalog.Multipart) (blob.Attrs
 		switch {
 		case fault.Is(err, fault.PreconditionFailed, "blob_changed"):
 			continue // a part that was on its way came after the list
-		case !fault.Is(err, fault.Unprocessable, "parts_missing"):
+		case !fault.Is(err, fault.Unprocessable, "parts_missing") && !errors.Is(err, errGone):
 			return made, err
 		}
 		if look++; look == looks {
@@ -246,7 +272,13 @@ func (s *Service) assembleOnce(ctx context.Context, m catalog.Multipart) (blob.A
 		made, err = s.Blobs.CompleteMultipart(ctx, m.Key(), m.Store, parts)
 	}
 	switch {
-	case fault.Is(err, fault.NotFound, "blob_not_found"), fault.Is(err, fault.Conflict, "blob_exists"):
+	case fault.Is(err, fault.NotFound, "blob_not_found"):
+		made, err = s.Blobs.Stat(ctx, m.Key()) // it was done before
+		if fault.Is(err, fault.NotFound, "blob_not_found") {
+			err = errGone
+		}
+		return made, err
+	case fault.Is(err, fault.Conflict, "blob_exists"):
 		return s.Blobs.Stat(ctx, m.Key()) // it was done before
 	case fault.Is(err, fault.Unprocessable, "parts_missing"):
 		if made, statErr := s.Blobs.Stat(ctx, m.Key()); statErr == nil {
@@ -256,14 +288,22 @@ func (s *Service) assembleOnce(ctx context.Context, m catalog.Multipart) (blob.A
 	return made, err
 }
 
-// readOnce hashes a blob.
-func (s *Service) readOnce(ctx context.Context, key string, made blob.Attrs) (*manifest.Hasher, error) {
-	r, err := s.Blobs.Open(ctx, key, 0, made.Size, made.ETag)
+// alone lets a reading go on for which nobody else waits.
+func alone(context.Context) error { return nil }
+
+// readOnce hashes the blob of an upload, from where a reading that broke off
+// ended.
+func (s *Service) readOnce(ctx context.Context, m catalog.Multipart, made blob.Attrs, keep func(context.Context) error) (*manifest.Hasher, error) {
+	v := catalog.Version{ID: m.ID, Key: m.Key(), Size: made.Size}
+	sums, read, err := s.resumed(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	sums := manifest.NewHasher(made.Size)
-	_, err = io.CopyBuffer(sums, readsOnly{r}, make([]byte, bufferSize))
+	r, err := s.Blobs.Open(ctx, v.Key, read, v.Size-read, made.ETag)
+	if err != nil {
+		return nil, err
+	}
+	err = s.hash(ctx, v, sums, r, read, keep)
 	return sums, errors.Join(err, r.Close())
 }
 

@@ -20,7 +20,7 @@ const (
 	leaseLife     = 5 * time.Minute
 )
 
-// After so many bytes the lease is looked at, and after so many it is noted how
+// After so many bytes it is asked whether to go on, and after so many it is noted how
 // far the reading is.
 const (
 	keepEvery = 32 << 20
@@ -30,17 +30,14 @@ const (
 // Describe sees to it that a version without a manifest gets one: a job reads
 // its blob once, from where the last one ended, which may have been another
 // server's. One version is read at a time over all servers; while it is
-// another's turn nothing is done: ask again. The channel is closed when the job
-// ends, for now or for good.
+// another's turn nothing is done: ask again. With a Queue the job is sent there.
+// The channel is closed when the job ends, for now or for good, or was sent.
 func (s *Service) Describe(f catalog.File) <-chan struct{} {
+	if s.Queue != nil {
+		return s.ask(Job{Name: DescribeJob, ID: f.ID, Version: f.Version.ID})
+	}
 	return s.descriptions.start(f.Version.ID, jobsAtOnce, func(ctx context.Context) error {
-		lease, err := s.Catalog.Lease(ctx, describeLease, leaseLife)
-		if err == nil && lease != nil {
-			err = errors.Join(s.describe(ctx, f, lease), lease.Release(context.WithoutCancel(ctx)))
-		}
-		if fault.Is(err, fault.PreconditionFailed, "blob_changed") {
-			err = s.Catalog.MarkChanged(ctx, f)
-		}
+		_, err := s.under(ctx, describeLease, leaseLife, func(lease *catalog.Lease) error { return s.describe(ctx, f, lease) })
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "describe", "file_id", f.ID, "version_id", f.Version.ID, "error", err)
 		}
@@ -48,7 +45,16 @@ func (s *Service) Describe(f catalog.File) <-chan struct{} {
 	})
 }
 
+// describe makes the manifest of a version, or notes that its blob was replaced.
 func (s *Service) describe(ctx context.Context, f catalog.File, lease *catalog.Lease) error {
+	err := s.readManifest(ctx, f, lease)
+	if fault.Is(err, fault.PreconditionFailed, "blob_changed") {
+		return s.Catalog.MarkChanged(ctx, f)
+	}
+	return err
+}
+
+func (s *Service) readManifest(ctx context.Context, f catalog.File, lease *catalog.Lease) error {
 	if _, err := s.Catalog.Manifest(ctx, f.Version); !fault.Is(err, fault.NotFound, "no_manifest") {
 		return err // it was done before
 	}
@@ -60,7 +66,7 @@ func (s *Service) describe(ctx context.Context, f catalog.File, lease *catalog.L
 	if err != nil {
 		return err
 	}
-	err = s.hash(ctx, f.Version, sums, r, read, lease)
+	err = s.hash(ctx, f.Version, sums, r, read, lease.Keep)
 	if err := errors.Join(err, r.Close()); err != nil {
 		return err
 	}
@@ -89,14 +95,16 @@ func (s *Service) resumed(ctx context.Context, v catalog.Version) (sums *manifes
 }
 
 // hash reads r to its end, chunk by chunk. Where it fails it notes how far it
-// was at the last look at the lease, which it still had then.
-func (s *Service) hash(ctx context.Context, v catalog.Version, sums *manifest.Hasher, r *blob.Reader, read int64, lease *catalog.Lease) error {
+// was when keep, which is asked now and then, last let it go on.
+func (s *Service) hash(
+	ctx context.Context, v catalog.Version, sums *manifest.Hasher, r *blob.Reader, read int64, keep func(context.Context) error,
+) error {
 	chunk, buf := manifest.ChunkSize(v.Size), make([]byte, bufferSize)
 	var last catalog.Hashing
 	sinceKept, sinceSaved := int64(keepEvery), int64(0)
 	for read < v.Size {
 		if sinceKept >= keepEvery {
-			err := lease.Keep(ctx)
+			err := keep(ctx)
 			if err == nil {
 				last.Read = read
 				last.Saved, err = sums.Save()

@@ -2,7 +2,6 @@ package upload
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -84,8 +83,12 @@ func (s *Service) ImportSource(i catalog.Import) string {
 // WatchImport sees to it that an import that runs does: by a job of this
 // process, which a crash ends and the next WatchImport, or another server, goes
 // on with. While another server has it this one stands by. The channel is
-// closed when the job ends, for now or for good.
+// closed when the job ends, for now or for good. With a Queue the job is sent
+// there.
 func (s *Service) WatchImport(i catalog.Import) <-chan struct{} {
+	if s.Queue != nil {
+		return s.ask(Job{Name: ImportJob, ID: i.ID})
+	}
 	return s.imports.start(i.ID, importsAtOnce, func(ctx context.Context) error {
 		err := s.standBy(ctx, i.ID)
 		if err != nil && ctx.Err() == nil {
@@ -112,15 +115,12 @@ func (s *Service) standBy(ctx context.Context, id string) error {
 		if fault.Is(err, fault.NotFound, "") || err == nil && i.State != catalog.ImportRunning {
 			return nil
 		}
-		var lease *catalog.Lease
+		done := false
 		if err == nil {
-			lease, err = s.Catalog.Lease(ctx, importLeaseName+id, importLease)
+			done, err = s.under(ctx, importLeaseName+id, importLease, func(lease *catalog.Lease) error { return s.importAll(ctx, i, lease) })
 		}
-		if err == nil && lease != nil {
-			err = errors.Join(s.importAll(ctx, i, lease), lease.Release(context.WithoutCancel(ctx)))
-			if err == nil {
-				return nil
-			}
+		if done && err == nil {
+			return nil
 		}
 		if err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "import goes on later", "import_id", id, "error", err)

@@ -34,6 +34,7 @@ type Service struct {
 	Blobs   *blob.Bucket
 	Policy  Policy
 	Root    *url.URL // where the blobs are: s3://bucket/prefix/; its query is not looked at
+	Queue   Queue    // takes the jobs; nil: they run beside requests
 	Log     *slog.Logger
 	Clock   func() time.Time
 

@@ -6,53 +6,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
-	"runtime"
 	"slices"
 	"time"
 
 	"sluice/shared/account"
 	"sluice/shared/api"
 	"sluice/shared/app/cloud"
+	"sluice/shared/app/compose"
 	"sluice/shared/auth"
 	"sluice/shared/blob"
 	"sluice/shared/blob/fileblob"
-	"sluice/shared/catalog"
 	"sluice/shared/config"
-	"sluice/shared/delivery"
 	"sluice/shared/janitor"
 	"sluice/shared/keys"
-	"sluice/shared/limit/memorylimit"
-	"sluice/shared/link"
-	"sluice/shared/observe"
+	"sluice/shared/observe/metrics"
 	"sluice/shared/table"
 	"sluice/shared/table/bolttable"
-	"sluice/shared/upload"
 )
 
-// The sizes of what is kept in memory.
-const (
-	verifiedTokens = 10_000
-	limitedKeys    = 100_000
-	waitingHashes  = 64
-)
-
-// sweepEvery is how often the janitor looks for what is due, and expiredBatch
-// how many expired records it removes each time.
-const (
-	sweepEvery   = time.Minute
-	expiredBatch = 10_000
-)
+// expiredBatch is how many expired records a sweep removes at most.
+const expiredBatch = 10_000
 
 // App is an opened server: what the apps need, and what runs beside them.
 type App struct {
 	Deps    api.Deps
 	Janitor *janitor.Janitor
+	Metrics http.Handler // what Deps.Metrics counts, in Prometheus's text format
 
 	options Options
-	public  bool // clients reach the blob store
 	closers []func() error
 }
 
@@ -81,82 +67,131 @@ func OpenWith(ctx context.Context, c config.Config, log *slog.Logger, o Options)
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	r, err := a.openRecords(ctx, c)
+	parts, alone, err := a.open(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
-	cat := r.catalog
-	blobs, err := a.openBlobs(ctx, c.Blob)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
+	counters := metrics.New()
+	parts.Metrics = counters
+	if a.Deps, err = compose.Deps(ctx, c, parts); err != nil {
+		return nil, err
 	}
-	a.Deps = api.Deps{
-		Accounts: r.accounts, Catalog: cat, Ring: r.ring, Log: log, Metrics: observe.NewMetrics(), Clock: o.Clock,
-		Uploads:      &upload.Service{Catalog: cat, Blobs: blobs, Policy: a.uploadPolicy(c), Root: c.Blob, Log: log, Clock: o.Clock},
-		Links:        &link.Service{Catalog: cat, Ring: r.ring, Clock: o.Clock},
-		Delivery:     &delivery.Service{Blobs: blobs, Policy: a.deliveryPolicy(c), Clock: o.Clock, Stall: c.Stall},
-		Checks:       map[string]func(context.Context) error{"blob": blobs.Ping, "table": cat.Ping},
-		Recorder:     delivery.NewRecorder(cat, log, o.Clock),
-		Stopping:     func() bool { return false },
-		DownloadURLs: c.DownloadURLs, TrustedProxies: c.TrustedProxies, CORSOrigins: c.CORSOrigins,
-		MaxSessions: c.MaxSessions, Stall: c.Stall, WebhookToken: c.WebhookToken,
+	a.Metrics, a.Janitor = counters.Handler(), a.Deps.Janitor
+	if alone {
+		if err := a.Deps.Catalog.BreakLeases(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", config.Env("table"), err)
+		}
 	}
 	a.closers = append(a.closers, a.Deps.Uploads.Close)
 	if err := a.Deps.Uploads.Resume(ctx); err != nil {
 		return nil, err
 	}
 	a.record()
-	a.Janitor = &janitor.Janitor{Catalog: cat, Blobs: blobs, Records: r.tables.sweep, Log: log, Every: sweepEvery}
 	return a, nil
 }
 
-// EnsureAdmin makes the keys and the first admin of the server that c describes,
-// where they are not there, and returns the admin's password if it has. Blobs
-// are not touched.
+// open opens what c names.
+func (a *App) open(ctx context.Context, c config.Config, log *slog.Logger) (p compose.Parts, alone bool, err error) {
+	p = compose.Parts{Log: log, Clock: a.options.Clock}
+	if p.Records, alone, err = a.openRecords(ctx, c); err != nil {
+		return p, alone, err
+	}
+	if p.Keys, err = a.openKeys(ctx, c, log); err != nil {
+		return p, alone, err
+	}
+	if p.Blobs, err = a.openBlobs(ctx, c.Blob); err != nil {
+		return p, alone, fmt.Errorf("%s: %w", config.Env("blob"), err)
+	}
+	if p.Queue, err = cloud.OpenQueue(ctx, c); err != nil {
+		return p, alone, fmt.Errorf("%s: %w", config.Env("queue"), err)
+	}
+	return p, alone, nil
+}
+
+// EnsureAdmin makes the first admin of the server that c describes, where there
+// are no users, and returns the admin's password if it has. It needs no keys,
+// and does not touch blobs.
 func EnsureAdmin(ctx context.Context, c config.Config) (password string, err error) {
 	a := &App{options: Options{Clock: time.Now}}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	r, err := a.openRecords(ctx, c)
+	records, _, err := a.openRecords(ctx, c)
 	if err != nil {
 		return "", err
 	}
-	password, err = r.accounts.EnsureAdmin(ctx, c.AdminPassword.Reveal())
+	cat, err := compose.Catalog(ctx, c, records, time.Now)
+	if err != nil {
+		return "", err
+	}
+	admins := &account.Service{Catalog: cat, Hasher: auth.NewHasher(1, 1), Clock: time.Now}
+	password, err = admins.EnsureAdmin(ctx, c.AdminPassword.Reveal())
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", config.Env("admin-password"), err)
 	}
 	return password, nil
 }
 
-// records is what stands on the record store.
-type records struct {
-	tables   tables
-	catalog  *catalog.Catalog
-	accounts *account.Service
-	ring     *auth.Ring
-}
-
-func (a *App) openRecords(ctx context.Context, c config.Config) (r records, err error) {
-	clock := a.options.Clock
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return records{}, fmt.Errorf("%s: %w", config.Env("data"), err)
-	}
-	if r.tables, err = a.openTable(ctx, c.Table); err != nil {
-		return records{}, fmt.Errorf("%s: %w", config.Env("table"), err)
-	}
-	r.catalog, err = catalog.Open(ctx, table.New(r.tables.domain, clock),
-		catalog.Options{Keep: c.Keep, Clock: clock, Hot: table.New(r.tables.hot, clock)})
-	if err != nil {
-		return records{}, fmt.Errorf("%s: %w", config.Env("table"), err)
-	}
-	if r.tables.alone {
-		if err := r.catalog.BreakLeases(ctx); err != nil {
-			return records{}, fmt.Errorf("%s: %w", config.Env("table"), err)
+// EnsureKeys makes the keys that c names where they are not there, and returns
+// the names of what it made.
+func EnsureKeys(ctx context.Context, c config.Config) (made []string, err error) {
+	if c.Keys.Scheme == "file" {
+		_, missing := os.Stat(c.Keys.Path)
+		if err = makeData(c); err == nil {
+			_, err = keys.LoadOrCreate(c.Keys.Path)
+		}
+		if err == nil && errors.Is(missing, fs.ErrNotExist) {
+			made = []string{c.Keys.Path}
+		}
+	} else {
+		var store keys.Store
+		var name string
+		if store, name, err = cloud.OpenKeys(ctx, c); err == nil {
+			made, err = keys.Ensure(ctx, store, name, time.Now())
 		}
 	}
-	if r.accounts, r.ring, err = openAccounts(c.Keys, r.catalog, clock); err != nil {
-		return records{}, fmt.Errorf("%s: %w", config.Env("keys"), err)
+	if err != nil {
+		return made, fmt.Errorf("%s: %w", config.Env("keys"), err)
+	}
+	return made, nil
+}
+
+// makeData makes the folder of the embedded stores and the keys.
+func makeData(c config.Config) error {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("%s: %w", config.Env("data"), err)
+	}
+	return nil
+}
+
+// openKeys opens the keys. Those that are not in a file are read with the first
+// request.
+func (a *App) openKeys(ctx context.Context, c config.Config, log *slog.Logger) (r keys.Rings, err error) {
+	o := keys.Options{Authority: compose.Authority(), Clock: a.options.Clock, Log: log, Issues: true}
+	if c.Keys.Scheme == "file" {
+		var set keys.Set
+		if set, err = keys.LoadOrCreate(c.Keys.Path); err == nil {
+			r, err = set.Rings(o)
+		}
+	} else {
+		var store keys.Store
+		var name string
+		if store, name, err = cloud.OpenKeys(ctx, c); err == nil {
+			r, err = keys.Follow(store, name, o)
+		}
+	}
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", config.Env("keys"), err)
 	}
 	return r, nil
+}
+
+func (a *App) openRecords(ctx context.Context, c config.Config) (r compose.Records, alone bool, err error) {
+	if err := makeData(c); err != nil {
+		return r, false, err
+	}
+	if r, err = a.openTable(ctx, c.Table); err != nil {
+		return r, false, fmt.Errorf("%s: %w", config.Env("table"), err)
+	}
+	return r, c.Table.Scheme == "bolt", nil // which one process can have open
 }
 
 // record runs the recorder until the App is closed.
@@ -183,62 +218,54 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-// tables are the two tables of a deployment in one record store.
-type tables struct {
-	domain table.Driver
-	hot    table.Driver
-	sweep  func(context.Context) (int, error) // removes expired records; nil where the store does it
-	alone  bool                               // no other process can have the store open
-}
-
 // openTable opens a record store. The map is the list of those there are.
-func (a *App) openTable(ctx context.Context, u *url.URL) (tables, error) {
-	open := map[string]func(context.Context, *url.URL) (tables, error){
+func (a *App) openTable(ctx context.Context, u *url.URL) (compose.Records, error) {
+	open := map[string]func(context.Context, *url.URL) (compose.Records, error){
 		"bolt":     a.openBolt,
 		"dynamodb": a.openDynamoDB,
 	}[u.Scheme]
 	if open == nil {
-		return tables{}, fmt.Errorf("there is no record store %q", u.Scheme)
+		return compose.Records{}, fmt.Errorf("there is no record store %q", u.Scheme)
 	}
 	opened, err := open(ctx, u)
 	if err == nil && a.options.Table != nil {
-		opened.domain = a.options.Table(opened.domain)
+		opened.Domain = a.options.Table(opened.Domain)
 	}
 	return opened, err
 }
 
-func (a *App) openBolt(_ context.Context, u *url.URL) (tables, error) {
+func (a *App) openBolt(_ context.Context, u *url.URL) (compose.Records, error) {
 	store, err := bolttable.Open(u.Path)
 	if err != nil {
-		return tables{}, err
+		return compose.Records{}, err
 	}
 	a.closers = append(a.closers, store.Close)
-	return tables{
-		domain: store.Table("domain"), hot: store.Table("hot"), alone: true,
-		sweep: func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
+	return compose.Records{
+		Domain: store.Table("domain"), Hot: store.Table("hot"),
+		Sweep: func(ctx context.Context) (int, error) { return store.Sweep(ctx, a.options.Clock(), expiredBatch) },
 	}, nil
 }
 
-func (a *App) openDynamoDB(ctx context.Context, u *url.URL) (tables, error) {
+func (a *App) openDynamoDB(ctx context.Context, u *url.URL) (compose.Records, error) {
 	t, err := cloud.OpenTables(ctx, u)
 	if err != nil {
-		return tables{}, err
+		return compose.Records{}, err
 	}
 	a.closers = append(a.closers, t.Store.Close)
 	domain, hot, err := t.Open(ctx)
-	return tables{domain: domain, hot: hot}, err
+	return compose.Records{Domain: domain, Hot: hot}, err
 }
 
 // openBlobs opens a blob store. The map is the list of those there are.
-func (a *App) openBlobs(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-	open := map[string]func(context.Context, *url.URL) (blob.Driver, error){
+func (a *App) openBlobs(ctx context.Context, u *url.URL) (*compose.Blobs, error) {
+	open := map[string]func(context.Context, *url.URL) (driver blob.Driver, public bool, err error){
 		"file": openFiles,
-		"s3":   a.openS3,
+		"s3":   openS3,
 	}[u.Scheme]
 	if open == nil {
 		return nil, fmt.Errorf("there is no blob store %q", u.Scheme)
 	}
-	driver, err := open(ctx, u)
+	driver, public, err := open(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -247,55 +274,19 @@ func (a *App) openBlobs(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
 	}
 	bucket := blob.NewBucket(driver)
 	a.closers = append(a.closers, bucket.Close)
-	return bucket, nil
+	return &compose.Blobs{Bucket: bucket, Public: public}, nil
 }
 
-func openFiles(_ context.Context, u *url.URL) (blob.Driver, error) {
-	return fileblob.Open(u.Path, fileblob.Options{})
+func openFiles(_ context.Context, u *url.URL) (blob.Driver, bool, error) {
+	driver, err := fileblob.Open(u.Path, fileblob.Options{})
+	return driver, false, err
 }
 
-func (a *App) openS3(ctx context.Context, u *url.URL) (blob.Driver, error) {
+func openS3(ctx context.Context, u *url.URL) (blob.Driver, bool, error) {
 	bucket, err := cloud.NewBucket(ctx, u)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	a.public = bucket.Public()
-	return bucket.Open()
-}
-
-// openAccounts loads the keys and makes what signs and checks with them.
-func openAccounts(u *url.URL, cat *catalog.Catalog, clock func() time.Time) (*account.Service, *auth.Ring, error) {
-	set, err := keys.LoadOrCreate(u.Path)
-	if err != nil {
-		return nil, nil, err
-	}
-	public, err := set.TokenPublic()
-	if err != nil {
-		return nil, nil, err
-	}
-	authority := auth.Authority{Issuer: "sluice", Audience: "sluice"}
-	signer, err := auth.NewSigner(authority, set.Token[0], clock)
-	if err != nil {
-		return nil, nil, err
-	}
-	verifier, err := auth.NewVerifier(authority, clock, public...)
-	if err != nil {
-		return nil, nil, err
-	}
-	verified, err := auth.NewCache(verifier, verifiedTokens)
-	if err != nil {
-		return nil, nil, err
-	}
-	ring, err := auth.NewRing(set.Link...)
-	if err != nil {
-		return nil, nil, err
-	}
-	limits, err := memorylimit.New(limitedKeys, clock)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &account.Service{
-		Catalog: cat, Signer: signer, Verifier: verifier, Verified: verified,
-		Hasher: auth.NewHasher(runtime.GOMAXPROCS(0), waitingHashes), Limits: limits, Clock: clock,
-	}, ring, nil
+	driver, err := bucket.Open()
+	return driver, bucket.Public(), err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"sluice/shared/app/cloud"
+	"sluice/shared/app/s3bucket"
 	"sluice/shared/config"
 )
 
@@ -24,7 +25,7 @@ const abandonedAfter = 8
 
 // Bucket is the settings of the bucket that a server keeps blobs in.
 type Bucket struct {
-	bucket cloud.Bucket
+	bucket s3bucket.Bucket
 	client *s3.Client
 	name   string
 }

@@ -39,10 +39,19 @@ func Run(ctx context.Context, c config.Config, o Options, report func(Step)) (pa
 			return "", fmt.Errorf("%s: %w", config.Env("blob"), err)
 		}
 	}
+	made, err := local.EnsureKeys(ctx, c)
+	if err != nil {
+		return "", err
+	}
 	password, err = local.EnsureAdmin(ctx, c)
 	if err != nil {
 		return "", err
 	}
+	rings := Step{What: "keys", Note: "they are there"}
+	if len(made) > 0 {
+		rings = Step{What: "keys", Changes: []string{"made"}}
+	}
+	report(rings)
 	admin := Step{What: "user admin", Note: "there are users"}
 	if password != "" {
 		admin = Step{What: "user admin", Changes: []string{"made"}}

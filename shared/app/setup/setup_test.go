@@ -68,14 +68,14 @@ func TestSetupMakesWhatLacksAndThenNothing(t *testing.T) {
 			settings := deployment(t, c.blobs(t), c.records(t))
 			want := []string{
 				"table records: made; " + expiry + "; " + mark, "table records-hot: made; " + expiry + "; " + mark,
-				"bucket files: made", "bucket files, lifecycle: ", "bucket files, CORS: " + c.cors, "bucket files, policy: ", "user admin: made",
+				"bucket files: made", "bucket files, lifecycle: ", "bucket files, CORS: " + c.cors, "bucket files, policy: ", "keys: made", "user admin: made",
 			}
 			if got, password := run(t, settings, setup.Options{}); !slices.Equal(got, want) || len(password) < 20 {
 				t.Errorf("the first setup did\n%q and gave a password of %d characters, want\n%q and one", got, len(password), want)
 			}
 			want = []string{
 				"table records: ", "table records-hot: ",
-				"bucket files: ", "bucket files, lifecycle: ", "bucket files, CORS: ", "bucket files, policy: ", "user admin: ",
+				"bucket files: ", "bucket files, lifecycle: ", "bucket files, CORS: ", "bucket files, policy: ", "keys: ", "user admin: ",
 			}
 			if got, password := run(t, settings, setup.Options{}); !slices.Equal(got, want) || password != "" {
 				t.Errorf("the second setup did\n%q and gave the password %q, want no change\n%q and none", got, password, want)

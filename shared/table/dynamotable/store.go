@@ -117,7 +117,7 @@ func (s *Store) Close() error {
 
 // format returns the format that the table tells, 0 where it tells none.
 func (s *Store) format(ctx context.Context, name string) (int, error) {
-	out, err := ask(ctx, s.client.GetItem, &dynamodb.GetItemInput{
+	out, err := read(ctx, s.client.GetItem, &dynamodb.GetItemInput{
 		TableName: &name, Key: encodeKey(formatKey()), ConsistentRead: aws.Bool(true),
 	})
 	if err != nil || out.Item == nil {

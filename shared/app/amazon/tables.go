@@ -1,8 +1,10 @@
-package cloud
+package amazon
 
 import (
 	"context"
 	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"sluice/shared/table"
 	"sluice/shared/table/dynamotable"
@@ -15,19 +17,15 @@ type Tables struct {
 	Hot    string // the name of that of what changes often
 }
 
-// OpenTables returns the tables that a URL names: dynamodb://table?options.
+// NewTables returns the tables that a URL names: dynamodb://table?options.
 // docs/operations.md describes the options. The caller closes the Store, which
 // is not asked.
-func OpenTables(ctx context.Context, u *url.URL) (Tables, error) {
-	cfg, err := load(ctx, u)
-	if err != nil {
-		return Tables{}, err
-	}
+func NewTables(cfg aws.Config, u *url.URL) Tables {
 	t := Tables{Store: dynamotable.Open(cfg), Domain: u.Host, Hot: u.Query().Get("hot")}
 	if t.Hot == "" {
 		t.Hot = t.Domain + "-hot"
 	}
-	return t, nil
+	return t
 }
 
 // Names returns the names of all tables.
@@ -40,4 +38,10 @@ func (t Tables) Open(ctx context.Context) (domain, hot table.Driver, err error) 
 	}
 	hot, err = t.Store.Table(ctx, t.Hot)
 	return domain, hot, err
+}
+
+// OpenLate is Open that asks nothing: what Open refuses, the first call of a
+// driver does.
+func (t Tables) OpenLate() (domain, hot table.Driver) {
+	return t.Store.TableLate(t.Domain), t.Store.TableLate(t.Hot)
 }

@@ -1,7 +1,8 @@
-package cloud
+// Package s3bucket reads what a URL says of a bucket: s3://bucket/prefix/ with
+// options. It links S3.
+package s3bucket
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,14 +29,10 @@ const (
 	maxReadAhead   = 16
 )
 
-// NewBucket returns the bucket that a URL names: s3://bucket/prefix/?options.
-// docs/operations.md describes the options. The store is not asked.
-func NewBucket(ctx context.Context, u *url.URL) (Bucket, error) {
-	cfg, err := load(ctx, u)
-	if err != nil {
-		return Bucket{}, err
-	}
-	cfg.BaseEndpoint = s3.NewFromConfig(cfg).Options().BaseEndpoint // it knows AWS_ENDPOINT_URL_S3
+// New returns the bucket that a URL names: s3://bucket/prefix/?options.
+// docs/operations.md describes the options. cfg says who asks, and where; its
+// BaseEndpoint is that of S3. The store is not asked.
+func New(cfg aws.Config, u *url.URL) (Bucket, error) {
 	b := Bucket{Config: cfg, Options: s3blob.Options{Bucket: u.Host, Prefix: strings.TrimPrefix(u.Path, "/")}}
 	b.Options.PathStyle = !b.Amazon()
 	for name, values := range u.Query() {
