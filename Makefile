@@ -34,6 +34,11 @@ run-functions: bin/sluice stores ## The same as functions: each app a server of 
 	@go run ./tools/functions -arch native -dir .build/native
 	@localstack/run-functions
 
+.PHONY: invoke
+invoke: bin/sluice ## Run one event through a function as Lambda would, on `make stores`: F=download E=events/http/healthz.json
+	@go run ./tools/functions -arch native -dir .build/native $(F) >&2
+	@localstack/invoke .build/native/$(F)/bootstrap $(E)
+
 .PHONY: stores
 stores: ## Start MinIO and a DynamoDB emulator on this machine, without Docker; the data is in ./.sluice-stores
 	@localstack/install minio dynoxide dynamodb-local

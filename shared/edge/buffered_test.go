@@ -236,7 +236,7 @@ func TestAnAnswerThatBreaksOffBeforeAnythingLeft(t *testing.T) {
 		{"aborted", "answer_cut", 502, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
 		{"aborted with a status", "answer_cut", 502, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "5")
-			w.WriteHeader(200)
+			w.WriteHeader(http.StatusOK)
 			panic(http.ErrAbortHandler)
 		}, true},
 		{"panicked", "internal", 500, func(http.ResponseWriter, *http.Request) { panic("a secret") }, true},

@@ -64,13 +64,13 @@ func TestKeysAreMadeOnceHoweverManyMakeThem(t *testing.T) {
 			for range 8 {
 				group.Go(func() {
 					store, name := open(t, s, c.url)
-					new, err := keys.Ensure(t.Context(), store, name, time.Now())
+					names, err := keys.Ensure(t.Context(), store, name, time.Now())
 					if err != nil {
 						t.Errorf("make the keys: %v", err)
 					}
 					mu.Lock()
 					defer mu.Unlock()
-					made = append(made, new...)
+					made = append(made, names...)
 				})
 			}
 			group.Wait()
