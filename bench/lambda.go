@@ -83,7 +83,7 @@ func (l *lambdas) build(ctx context.Context) error {
 	for name, source := range map[string]string{
 		"hello": "./bench/hello", "auth": "./functions/auth", "files": "./functions/files", "download": "./functions/download",
 	} {
-		command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", "lambda.norpc,nomsgpack",
+		command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", "lambda.norpc,nomsgpack,nethttpomithttp2",
 			"-o", filepath.Join(l.dir, name, "bootstrap"), source)
 		command.Env = append(command.Environ(), "CGO_ENABLED=0")
 		if out, err := command.CombinedOutput(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/shared/app/local"
 	"sluice/shared/app/setup"
 	"sluice/shared/config"
 )
@@ -17,7 +18,7 @@ func adminCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "admin",
 		Short: "Set up and look after a deployment: stores, users, audit, imports",
-	}, initCommand(), policyCommand(), importCommand(), usersCommand(), auditCommand(), usageCommand())
+	}, initCommand(), policyCommand(), rotateCommand(), importCommand(), usersCommand(), auditCommand(), usageCommand())
 }
 
 // settingsOf adds the flags of settings to a command; none named: all.
@@ -60,6 +61,33 @@ stores not while the server runs.`,
 	cmd.Flags().BoolVar(&o.Tables.Protected, "deletion-protection", false, "protect the tables from deletion")
 	cmd.Flags().StringSliceVar(&o.Policy, "policy", nil, "`preset` of the bucket's policy, in place of the one it has; `sluice admin policy presets` lists them"+
 		" (default: tls-only on a bucket of Amazon's that has none)")
+	return cmd
+}
+
+func rotateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Make new keys, which sign from now on",
+		Long: `Make a new key in each ring, that of tokens and that of links, which signs from now
+on. The old ones go on verifying what they have signed. Nothing is restarted:
+servers and functions read the keys again within five minutes, and at once where
+they meet one that they do not know. It is for keys in SSM's Parameter Store or in
+Secrets Manager.`,
+		Example: `  SLUICE_KEYS=ssm:/sluice/prod sluice admin rotate`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(givenFlags(cmd), os.Getenv)
+			if err != nil {
+				return err
+			}
+			if err := local.RotateKeys(cmd.Context(), c); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "keys                         rotated")
+			return err
+		},
+	}
+	settingsOf(cmd, "keys")
 	return cmd
 }
 

@@ -39,7 +39,7 @@ func build(t *testing.T, names ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for _, name := range names {
-		command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "lambda.norpc,nomsgpack", "-ldflags", "-s -w",
+		command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "lambda.norpc,nomsgpack,nethttpomithttp2", "-ldflags", "-s -w",
 			"-o", filepath.Join(dir, name, "bootstrap"), "sluice/functions/"+name)
 		command.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := command.CombinedOutput(); err != nil {
