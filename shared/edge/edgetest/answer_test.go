@@ -207,7 +207,7 @@ func (w *world) settleHeader(h http.Header, a answer) {
 	if h.Get("Retry-After") != "" {
 		h.Set("Retry-After", "{seconds}")
 	}
-	if strings.HasPrefix(h.Get("Vary"), "Accept") {
+	if strings.HasSuffix(h.Get("Vary"), "Accept") {
 		h.Set("Etag", "{etag of a manifest}") // which names the file's id
 	}
 }
