@@ -122,7 +122,7 @@ func (h *host) leave(body bool, began time.Time, came outcome, retryAfter time.D
 		if body {
 			h.grow()
 		}
-	case came != useless && !began.Before(h.last):
+	case came != useless && began.After(h.last):
 		h.failures++
 		h.last = now
 		if came == tooMuch {

@@ -115,7 +115,8 @@ func (t *Transfer) end(ctx context.Context, rec *record, file contract.File, p *
 	if err := t.published(ctx, file, size, sum); err != nil {
 		return err
 	}
-	return rec.remove()
+	rec.found = false
+	return nil
 }
 
 // sendParts sends the parts that an upload lacks, several at a time, while the

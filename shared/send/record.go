@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -202,26 +201,17 @@ func (r *record) note(number int, sum string) error {
 	return nil
 }
 
-// remove is for an upload that is over.
-func (r *record) remove() error {
-	r.found = false
-	if r.file == nil {
-		return nil
-	}
-	if err := os.Remove(r.file.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return noRecord(err)
-	}
-	return nil
-}
-
-// Close lets another run have the record. One without a head is removed.
+// Close lets another run have the record, or removes it where it has no head:
+// its upload is over. What cannot be removed does no harm, since the server
+// tells how the upload is.
 func (r *record) Close() error {
 	if r.file == nil {
 		return nil
 	}
-	var err error
-	if !r.found {
-		err = r.remove()
+	gone := r.found || os.Remove(r.file.Name()) == nil // while nobody else can have it
+	err := r.file.Close()
+	if !gone { // some systems do not remove what is open
+		err = errors.Join(err, os.Remove(r.file.Name()))
 	}
-	return errors.Join(err, r.file.Close())
+	return err
 }

@@ -176,6 +176,12 @@ func TestResume(t *testing.T) {
 				if len(r.records()) != 1 {
 					t.Fatalf("the records are %v, want one", r.records())
 				}
+				r.edit(func(text string) string {
+					if strings.Contains(text, r.token) || strings.Contains(text, "signature") {
+						t.Errorf("the record holds a secret:\n%s", text)
+					}
+					return text
+				})
 				c.between(r, path)
 
 				var count counted

@@ -146,10 +146,18 @@ func (r *rig) behind(before func(http.Handler) http.Handler) {
 	if before != nil {
 		h = before(h)
 	}
+	r.serve(host, h)
+}
+
+// serve adds a server to the network. It stops when no request is just about to
+// begin.
+func (r *rig) serve(address string, h http.Handler) {
+	r.t.Helper()
 	// net/http takes half a second to close a connection whose body it has not
 	// read.
 	r.t.Cleanup(func() { <-time.After(time.Second) })
-	r.network.Serve(r.t, host, h)
+	r.network.Serve(r.t, address, h)
+	r.t.Cleanup(synctest.Wait)
 }
 
 // ask asks the server itself, as the admin.

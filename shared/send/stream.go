@@ -22,16 +22,16 @@ const streamBodies = 4
 func (t *Transfer) sendStream(ctx context.Context) error {
 	t.enter(Checking)
 	first := make([]byte, partSizeFor(unknownSize, t.request.PartSize))
-	n, err := io.ReadFull(t.request.Reader, first)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return unread(err)
+	n, err := fill(ctx, t.request.Reader, first)
+	if err != nil {
+		return err
 	}
 	size := int64(unknownSize)
-	if err != nil {
+	if n < len(first) {
 		size = int64(n)
 		t.setSize(size)
 	}
-	if err != nil && size <= smallest {
+	if n < len(first) && size <= smallest {
 		return t.sendSmall(ctx, bytes.NewReader(first[:n]), size, func() error { return nil })
 	}
 	u, err := t.begin(ctx, size, int64(len(first)))
@@ -48,8 +48,27 @@ func (t *Transfer) sendStream(ctx context.Context) error {
 	return nil
 }
 
-func unread(err error) error {
-	return fault.Wrap(err, fault.Internal, "unreadable", "The input cannot be read.")
+// fill reads until a buffer is full, or there is no more. It does not wait for a
+// read that lasts longer than ctx; nobody may use the buffer then.
+func fill(ctx context.Context, from io.Reader, buffer []byte) (int, error) {
+	type outcome struct {
+		n   int
+		err error
+	}
+	read := make(chan outcome, 1)
+	go func() {
+		n, err := io.ReadFull(from, buffer)
+		read <- outcome{n, err}
+	}()
+	select {
+	case got := <-read:
+		if got.err != nil && !errors.Is(got.err, io.EOF) && !errors.Is(got.err, io.ErrUnexpectedEOF) {
+			return got.n, fault.Wrap(got.err, fault.Internal, "unreadable", "The input cannot be read.")
+		}
+		return got.n, nil
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
 }
 
 // sendPieces sends the parts of a stream, of which the first is read, and
@@ -142,8 +161,8 @@ func (r *pieces) read(ctx context.Context, buffer []byte, n int, jobs chan<- par
 			buffer = make([]byte, size)
 		}
 		var err error
-		if n, err = io.ReadFull(r.from, buffer); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return unread(err)
+		if n, err = fill(ctx, r.from, buffer); err != nil {
+			return err
 		}
 	}
 }

@@ -200,6 +200,10 @@ func (w *world) settleHeader(h http.Header, a answer) {
 	if !bodiless && (!w.streams || h.Get("Content-Length") != "") {
 		h.Set("Content-Length", "{length}")
 	}
+	if allowed := strings.Split(h.Get("Allow"), ", "); len(allowed) > 1 {
+		slices.Sort(allowed) // it is a set
+		h.Set("Allow", strings.Join(allowed, ", "))
+	}
 	if h.Get("Retry-After") != "" {
 		h.Set("Retry-After", "{seconds}")
 	}
