@@ -53,13 +53,13 @@ func (t *Transfer) sendFile(ctx context.Context, src *source) (err error) {
 	}
 	defer rec.Close()
 	u, err := t.resume(ctx, rec, src)
-	p := &plan{src: src, partSize: u.PartSize, whole: newSums(t.request.Digest)}
 	if fault.Is(err, fault.PreconditionFailed, "precondition_failed") && !t.request.Overwrite {
 		return t.compare(ctx, src)
 	}
 	if err != nil {
 		return err
 	}
+	p := &plan{src: src, partSize: u.PartSize, whole: newSums(t.request.Digest)}
 	for round := 1; ; round++ {
 		if err := t.sendParts(ctx, u, p, rec); err != nil {
 			return err

@@ -156,7 +156,7 @@ type State string
 const (
 	Waiting   State = "waiting"   // for a connection
 	Checking  State = "checking"  // what is there already
-	Sending   State = "sending"   //
+	Sending   State = "sending"   // the whole, or what is lacking of it
 	Verifying State = "verifying" // the server reads the whole
 	Done      State = "done"
 	Failed    State = "failed"
