@@ -2,93 +2,39 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 )
-
-// getter is a program that downloads a URL into a file.
-type getter struct {
-	name string
-	args func(url, dir, file string) []string
-}
-
-// getters are those that are compared; sluice comes first. The programs that
-// are not installed are left out.
-func getters(s settings) []getter {
-	all := []getter{
-		{s.binary, func(url, dir, file string) []string {
-			return []string{"get", "-q", "-f", "-o", filepath.Join(dir, file), url}
-		}},
-		{"curl", func(url, dir, file string) []string { return []string{"-sS", "-o", filepath.Join(dir, file), url} }},
-		{"aria2c", func(url, dir, file string) []string {
-			return []string{"-q", "--allow-overwrite=true", "-x16", "-s16", "-d", dir, "-o", file, url}
-		}},
-		{"axel", func(url, dir, file string) []string {
-			return []string{"-q", "-n", "16", "-o", filepath.Join(dir, file), url}
-		}},
-		{"rclone", func(url, dir, file string) []string {
-			return []string{"copyurl", "--config", os.DevNull, url, filepath.Join(dir, file)}
-		}},
-	}
-	var found []getter
-	for _, g := range all {
-		if _, err := exec.LookPath(g.name); err == nil {
-			found = append(found, g)
-		}
-	}
-	return found
-}
-
-// taken is what one download cost.
-type taken struct {
-	seconds, cpu float64
-	rss          int64 // bytes, at its peak
-}
-
-// get downloads once, wants the right size, and removes what came.
-func (g getter) get(ctx context.Context, url, dir string, size int64) (taken, error) {
-	const file = "got.bin"
-	cmd := exec.CommandContext(ctx, g.name, g.args(url, dir, file)...)
-	cmd.Stderr = os.Stderr
-	began := time.Now()
-	err := cmd.Run()
-	took := time.Since(began)
-	defer os.Remove(filepath.Join(dir, file))
-	if err != nil {
-		return taken{}, fmt.Errorf("%s: %w", g.name, err)
-	}
-	if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Size() != size {
-		return taken{}, fmt.Errorf("%s: not the whole file: %w", g.name, err)
-	}
-	state := cmd.ProcessState
-	out := taken{seconds: took.Seconds(), cpu: (state.UserTime() + state.SystemTime()).Seconds()}
-	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		out.rss = usage.Maxrss << 10
-	}
-	return out, nil
-}
 
 // tmpfs is where downloads go, so that no disk is measured.
 const tmpfs = "/dev/shm"
 
+// getters are the clients that download a URL into a file; sluice comes first.
+func getters(s settings, url, target string) []client {
+	file := filepath.Join(target, "got.bin")
+	return installed(
+		client{name: s.binary, args: []string{"get", "-q", "-f", "-o", file, url}},
+		client{name: "curl", args: []string{"-sS", "-o", file, url}},
+		client{name: "aria2c", args: []string{"-q", "--allow-overwrite=true", "-x16", "-s16", "-d", target, "-o", "got.bin", url}},
+		client{name: "axel", args: []string{"-q", "-n", "16", "-o", file, url}},
+		client{name: "rclone", args: []string{"copyurl", "--config", os.DevNull, url, file}},
+	)
+}
+
 // benchGet compares `sluice get` with other clients: on loopback from nginx as
-// fast as it goes, and through a proxy that holds each connection to a rate.
+// fast as it goes, with a list of chunks, through a proxy that holds each
+// connection to a rate, and from two of different rates.
 func benchGet(ctx context.Context, s settings, dir string) ([]row, error) {
 	file, err := writeLarge(dir, s.large)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
+	defer file.Close()
 	nginx, err := startNginx(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -99,144 +45,176 @@ func benchGet(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(target)
+	chunks, err := chunksOf(file)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := getUnthrottled(ctx, s, "http://"+nginx.addr+"/large.bin", target)
 	if err != nil {
 		return nil, err
 	}
-	throttled, err := getThrottled(ctx, s, nginx.addr, target)
-	return append(rows, throttled...), err
+	more, err := getVerified(ctx, s, dir, nginx.addr, target, chunks)
+	if err != nil {
+		return nil, err
+	}
+	throttled, err := getThrottled(ctx, s, dir, nginx.addr, target, chunks)
+	return append(append(rows, more...), throttled...), err
 }
 
 func getUnthrottled(ctx context.Context, s settings, url, target string) ([]row, error) {
-	programs := getters(s)
-	times, cpus := map[string][]float64{}, map[string][]float64{}
-	var rss, absolute []float64
-	for round := range s.rounds + 1 {
-		var all []taken
-		for i := range programs {
-			g := programs[(i+round)%len(programs)] // who goes first alternates
-			got, err := g.get(ctx, url, target, s.large)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, got)
-		}
-		if round == 0 {
-			continue // warms the page cache
-		}
-		at := func(i int) taken { return all[(i-round%len(programs)+len(programs))%len(programs)] }
-		own := at(0)
-		rss = append(rss, float64(own.rss)/(1<<20))
-		absolute = append(absolute, float64(s.large)/(1<<30)/own.seconds)
-		for i, g := range programs[1:] {
-			times[g.name] = append(times[g.name], own.seconds/at(i+1).seconds)
-			cpus[g.name] = append(cpus[g.name], own.cpu/at(i+1).cpu)
-		}
+	clients := getters(s, url, target)
+	took, err := alternate(ctx, s.rounds, clients, target, s.large)
+	if err != nil {
+		return nil, err
 	}
 	const label = "get, unthrottled: "
-	rows := []row{{what: label + "throughput", value: median(absolute), unit: "GiB/s"}, atMost(label+"RSS", median(rss), 16, "MiB")}
-	for _, g := range programs[1:] {
-		timeRow := row{what: label + "time against " + g.name, value: median(times[g.name]), unit: "×"}
-		cpuRow := row{what: label + "CPU against " + g.name, value: median(cpus[g.name]), unit: "×"}
-		switch g.name {
+	rows := []row{
+		{what: label + "throughput", value: float64(s.large) / (1 << 30) / medianOf(took[0], seconds), unit: "GiB/s"},
+		{what: label + "CPU", value: medianOf(took[0], cpu) / float64(s.large) * (1 << 30), unit: "s per GiB"},
+		atMost(label+"RSS", medianOf(took[0], mib), 16, "MiB"),
+	}
+	for i, c := range clients[1:] {
+		timeRow := row{what: label + "time against " + c.String(), value: against(took[0], took[i+1], seconds), unit: "×"}
+		cpuRow := row{what: label + "CPU against " + c.String(), value: against(took[0], took[i+1], cpu), unit: "×"}
+		switch c.String() {
 		case "aria2c":
 			timeRow = atMost(timeRow.what, timeRow.value, 0.35, "×")
 			cpuRow = atMost(cpuRow.what, cpuRow.value, 0.5, "×")
 		case "rclone":
 			timeRow = atMost(timeRow.what, timeRow.value, 1, "×")
 		}
-		rows = append(rows, timeRow, cpuRow)
+		rows = append(rows, timeRow, cpuRow, row{what: label + "RSS of " + c.String(), value: medianOf(took[i+1], mib), unit: "MiB"})
+	}
+	return rows, nil
+}
+
+const chunkSize = 8 << 20
+
+// chunksOf is the part of a Metalink document that describes the large file.
+func chunksOf(file *os.File) (string, error) {
+	var b strings.Builder
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&b, `<size>%d</size><pieces length="%d" type="sha-256">`, info.Size(), chunkSize)
+	for buf := make([]byte, chunkSize); ; {
+		n, err := io.ReadFull(file, buf)
+		if n > 0 {
+			fmt.Fprintf(&b, "<hash>%x</hash>", sha256.Sum256(buf[:n]))
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return b.String() + "</pieces>", nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// writeMetalink says that the large file is at these hosts.
+func writeMetalink(dir, chunks string, hosts ...string) (string, error) {
+	var urls strings.Builder
+	for _, host := range hosts {
+		fmt.Fprintf(&urls, `<url priority="1">http://%s/large.bin</url>`, host)
+	}
+	path := filepath.Join(dir, "large.meta4")
+	return path, os.WriteFile(path, fmt.Appendf(nil,
+		`<?xml version="1.0"?><metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="got.bin">%s%s</file></metalink>`, chunks, &urls), 0o600)
+}
+
+// getVerified measures what verifying chunks costs, against sha256sum on the
+// same bytes.
+func getVerified(ctx context.Context, s settings, dir, addr, target, chunks string) ([]row, error) {
+	list, err := writeMetalink(dir, chunks, addr)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(target, "got.bin")
+	clients := installed(
+		client{name: s.binary, args: []string{"get", "-q", "-f", "-o", file, "http://" + addr + "/large.bin"}},
+		client{name: s.binary, args: []string{"get", "-q", "-f", "-o", file, list}},
+		client{name: "aria2c", args: []string{"-q", "--allow-overwrite=true", "--check-integrity=true", "-x16", "-s16", "-d", target, "-M", list}},
+	)
+	took, err := alternate(ctx, s.rounds, clients, target, s.large)
+	if err != nil {
+		return nil, err
+	}
+	var sums []taken
+	for range s.rounds {
+		sum := client{name: "sha256sum", args: []string{filepath.Join(dir, "www", "large.bin")}}
+		got, err := sum.run(ctx, target, 0)
+		if err != nil {
+			return nil, err
+		}
+		sums = append(sums, got)
+	}
+	const label = "get, chunks verified: "
+	more := (medianOf(took[1], cpu) - medianOf(took[0], cpu)) / medianOf(sums, cpu)
+	rows := []row{
+		atMost(label+"more CPU than without, against sha256sum's", more, 1, "×"),
+		{what: label + "time against without", value: against(took[1], took[0], seconds), unit: "×"},
+	}
+	if len(clients) > 2 {
+		rows = append(rows, row{what: label + "time against aria2c", value: against(took[1], took[2], seconds), unit: "×"},
+			row{what: label + "CPU against aria2c", value: against(took[1], took[2], cpu), unit: "×"})
 	}
 	return rows, nil
 }
 
 const (
-	throttledRate        = 4 << 20 // bytes a second of one connection
+	throttledRate        = 4000 // thousand bytes a second of one connection
+	slowerRate           = 1000
 	throttledConnections = 16
 )
 
-// getThrottled measures what each client gets of connections × rate.
-func getThrottled(ctx context.Context, s settings, addr, target string) ([]row, error) {
-	proxy, err := net.Listen("tcp", "127.0.0.1:0")
+// getThrottled measures what each client gets of connections × rate, and from
+// two servers of different rates.
+func getThrottled(ctx context.Context, s settings, dir, addr, target, chunks string) ([]row, error) {
+	proxy, err := startToxiproxy(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer proxy.Close()
-	go serveThrottled(proxy, addr)
-	url := "http://" + proxy.Addr().String() + "/large.bin"
+	defer proxy.stop()
+	fast, err := proxy.throttle(ctx, "fast", addr, throttledRate)
+	if err != nil {
+		return nil, err
+	}
+	slow, err := proxy.throttle(ctx, "slow", addr, slowerRate)
+	if err != nil {
+		return nil, err
+	}
 	var rows []row
-	for _, g := range getters(s) {
-		if g.name == "curl" || g.name == "rclone" {
+	for _, c := range getters(s, "http://"+fast+"/large.bin", target) {
+		if c.String() == "curl" || c.String() == "rclone" {
 			continue // one connection, or four
 		}
-		got, err := g.get(ctx, url, target, s.large)
+		got, err := c.run(ctx, target, s.large)
 		if err != nil {
 			return nil, err
 		}
-		share := float64(s.large) / got.seconds / (throttledRate * throttledConnections)
-		r := row{what: "get, 4 MiB/s a connection: share of 16 × the rate, " + filepath.Base(g.name), value: share, unit: "×"}
-		if g.name == s.binary {
+		share := float64(s.large) / got.seconds / (throttledRate * 1000 * throttledConnections)
+		r := row{what: "get, 4 MB/s a connection: share of 16 × the rate, " + c.String(), value: share, unit: "×"}
+		if c.name == s.binary {
 			r = atLeast(r.what, share, 0.93)
 		}
 		rows = append(rows, r)
 	}
+	list, err := writeMetalink(dir, chunks, slow, fast)
+	if err != nil {
+		return nil, err
+	}
+	both := installed(
+		client{name: s.binary, args: []string{"get", "-q", "-f", "-o", filepath.Join(target, "got.bin"), list}},
+		client{name: "aria2c", args: []string{"-q", "--allow-overwrite=true", "-x16", "-s16", "-d", target, "-M", list}},
+	)
+	for _, c := range both {
+		got, err := c.run(ctx, target, s.large)
+		if err != nil {
+			return nil, err
+		}
+		share := float64(s.large) / got.seconds / (throttledRate * 1000 * throttledConnections)
+		rows = append(rows, row{what: "get, from 1 and 4 MB/s a connection: share of 16 × the faster, " + c.String(), value: share, unit: "×"})
+	}
 	return rows, nil
-}
-
-// serveThrottled passes connections on, and holds what comes back to a rate,
-// without a burst.
-func serveThrottled(ln net.Listener, addr string) {
-	for {
-		client, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer client.Close()
-			server, err := net.Dial("tcp", addr)
-			if err != nil {
-				return
-			}
-			defer server.Close()
-			go func() { _, _ = io.Copy(server, client) }() // either end may go
-			_ = throttle(client, server)
-		}()
-	}
-}
-
-func throttle(to io.Writer, from io.Reader) error {
-	const slice, late = 5 * time.Millisecond, 50 * time.Millisecond
-	buf := make([]byte, throttledRate*slice/time.Second)
-	next := time.Now()
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			cost := time.Duration(n) * time.Second / throttledRate
-			if now := time.Now(); now.Sub(next) > late {
-				next = now // what was not used is gone
-			}
-			next = next.Add(cost)
-			if _, err := to.Write(buf[:n]); err != nil {
-				return err
-			}
-			time.Sleep(time.Until(next))
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// versions tells which clients were compared.
-func versions(ctx context.Context, s settings) string {
-	var all []string
-	for _, g := range getters(s)[1:] {
-		out, _ := exec.CommandContext(ctx, g.name, "--version").Output() // it may not say
-		line, _, _ := strings.Cut(string(out), "\n")
-		all = append(all, strings.TrimSpace(line))
-	}
-	return strings.Join(all, "; ")
 }

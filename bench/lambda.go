@@ -99,8 +99,8 @@ func (l *lambdas) fill(ctx context.Context, sluice *process, minio *store) (err 
 		return err
 	}
 	name := strings.Repeat("n", 250) // with which 1 KB is known of the file
-	for path, size := range map[string]int64{"/file/admin/" + name + "/" + name: 1, "/file/admin/large.bin": streamedSize} {
-		if err := sluice.upload(l.token, path, io.LimitReader(zeros{}, size), size); err != nil {
+	for path, size := range map[string]int64{name + "/" + name: 1, "large.bin": streamedSize} {
+		if err := sluice.upload(l.token, content{path, io.LimitReader(zeros{}, size), size}); err != nil {
 			return err
 		}
 	}

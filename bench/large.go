@@ -23,18 +23,11 @@ func benchLarge(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer nginx.stop()
-	sluice, err := startSluice(ctx, s, dir)
+	sluice, token, err := startWith(ctx, s, dir, content{"large.bin", file, s.large})
 	if err != nil {
 		return nil, err
 	}
 	defer sluice.stop()
-	token, err := sluice.login()
-	if err != nil {
-		return nil, err
-	}
-	if err := sluice.upload(token, "/file/admin/large.bin", file, s.large); err != nil {
-		return nil, err
-	}
 	peers := []peer{
 		{"nginx", nginx, request(nginx.addr, "/large.bin", "")},
 		{"sluice", sluice, request(sluice.addr, "/file/admin/large.bin", token)},

@@ -46,9 +46,9 @@ func request(addr, path, token string) []byte {
 	return []byte(b.String())
 }
 
-// fetch gets a file and drops it where it arrives: MSG_TRUNC takes bytes out of
+// getAndDrop gets a file and drops it where it arrives: MSG_TRUNC takes bytes out of
 // the socket without copying them, so that the client costs the server little.
-func fetch(addr string, request []byte) error {
+func getAndDrop(addr string, request []byte) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func fetchAll(addr string, request []byte, clients int, size, total int64) (floa
 	for range clients {
 		go func() {
 			for range each {
-				if err := fetch(addr, request); err != nil {
+				if err := getAndDrop(addr, request); err != nil {
 					errs <- err
 					return
 				}

@@ -160,6 +160,46 @@ func userName() string {
 	return "nobody" // ignored by nginx unless it is root
 }
 
+// content is a file that a server gets before it is measured.
+type content struct {
+	name string // under /file/admin/
+	body io.Reader
+	size int64
+}
+
+// smallFile is what most requests are for.
+func smallFile() content {
+	return content{"small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize}
+}
+
+// startWith starts a server as startSluice does, with files in it. It returns
+// the admin's token too.
+func startWith(ctx context.Context, s settings, dir string, files ...content) (*process, string, error) {
+	sluice, err := startSluice(ctx, s, dir)
+	if err != nil {
+		return nil, "", err
+	}
+	token, err := sluice.fill(files...)
+	if err != nil {
+		sluice.stop()
+	}
+	return sluice, token, err
+}
+
+// fill logs in as the admin, uploads files, and returns the token.
+func (p *process) fill(files ...content) (string, error) {
+	token, err := p.login()
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		if err := p.upload(token, f); err != nil {
+			return "", err
+		}
+	}
+	return token, nil
+}
+
 // login returns an access token of the admin.
 func (p *process) login() (string, error) {
 	body := strings.NewReader(`{"username":"admin","password":"` + password + `"}`)
@@ -174,13 +214,12 @@ func (p *process) login() (string, error) {
 	return tokens.Access, json.NewDecoder(resp.Body).Decode(&tokens)
 }
 
-// upload puts size bytes from r at path.
-func (p *process) upload(token, path string, r io.Reader, size int64) error {
-	req, err := http.NewRequest(http.MethodPut, "http://"+p.addr+path, r)
+func (p *process) upload(token string, f content) error {
+	req, err := http.NewRequest(http.MethodPut, "http://"+p.addr+"/file/admin/"+f.name, f.body)
 	if err != nil {
 		return err
 	}
-	req.ContentLength = size
+	req.ContentLength = f.size
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -53,20 +53,12 @@ func attacks() []attack {
 // benchRanges measures what range attacks cost a server and what they make it
 // send, each as the mean of many requests.
 func benchRanges(ctx context.Context, s settings, dir string) ([]row, error) {
-	sluice, err := startSluice(ctx, s, dir)
+	sluice, token, err := startWith(ctx, s, dir,
+		content{"attacked.bin", io.LimitReader(zeros{}, attackedSize), attackedSize}, content{"huge.bin", io.LimitReader(zeros{}, hugeSize), hugeSize})
 	if err != nil {
 		return nil, err
 	}
 	defer sluice.stop()
-	token, err := sluice.login()
-	if err != nil {
-		return nil, err
-	}
-	for path, size := range map[string]int64{"/file/admin/attacked.bin": attackedSize, "/file/admin/huge.bin": hugeSize} {
-		if err := sluice.upload(token, path, io.LimitReader(zeros{}, size), size); err != nil {
-			return nil, err
-		}
-	}
 	settle()
 	var rows []row
 	for _, a := range attacks() {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"strings"
 )
 
 // benchRedirect compares what sends clients to the store, each with a token and
@@ -20,11 +19,8 @@ func benchRedirect(ctx context.Context, s settings, dir string) ([]row, error) {
 	}
 	defer store.stop()
 	defer sluice.stop()
-	token, err := sluice.login()
+	token, err := sluice.fill(smallFile())
 	if err != nil {
-		return nil, err
-	}
-	if err := sluice.upload(token, "/file/admin/small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize); err != nil {
 		return nil, err
 	}
 	ratio, rate, err := s.compareRates(

@@ -36,14 +36,8 @@ func benchSlow(ctx context.Context, s settings, dir string) ([]row, error) {
 // measureSlow returns the server's RSS of each slow download in KiB, and what a
 // new small request waits meanwhile.
 func measureSlow(s settings, sluice *process) (rss float64, p99 time.Duration, err error) {
-	token, err := sluice.login()
+	token, err := sluice.fill(content{"slow.bin", strings.NewReader(strings.Repeat("y", slowSize)), slowSize}, smallFile())
 	if err != nil {
-		return 0, 0, err
-	}
-	if err := sluice.upload(token, "/file/admin/slow.bin", strings.NewReader(strings.Repeat("y", slowSize)), slowSize); err != nil {
-		return 0, 0, err
-	}
-	if err := sluice.upload(token, "/file/admin/small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize); err != nil {
 		return 0, 0, err
 	}
 	small := request(sluice.addr, "/file/admin/small.bin", token)
@@ -108,7 +102,7 @@ func observeSlow(p *process, readers []net.Conn, small []byte) (waits []time.Dur
 	}()
 	for until := time.Now().Add(slowTime); time.Now().Before(until); {
 		began := time.Now()
-		if err := fetch(p.addr, small); err != nil {
+		if err := getAndDrop(p.addr, small); err != nil {
 			return nil, 0, err
 		}
 		waits = append(waits, time.Since(began))

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -34,18 +33,11 @@ func benchSmall(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer bare.stop()
-	sluice, err := startSluice(ctx, s, dir)
+	sluice, token, err := startWith(ctx, s, dir, smallFile())
 	if err != nil {
 		return nil, err
 	}
 	defer sluice.stop()
-	token, err := sluice.login()
-	if err != nil {
-		return nil, err
-	}
-	if err := sluice.upload(token, "/file/admin/small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize); err != nil {
-		return nil, err
-	}
 	ratio, rate, err := s.compareRates(
 		peer{"gin", bare, request(bare.addr, "/", "")},
 		peer{"sluice", sluice, request(sluice.addr, "/file/admin/small.bin", token)}, http.StatusOK)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -25,11 +24,8 @@ func benchStream(ctx context.Context, s settings, dir string) ([]row, error) {
 	}
 	defer minio.stop()
 	defer sluice.stop()
-	token, err := sluice.login()
+	token, err := sluice.fill(content{"large.bin", file, s.large})
 	if err != nil {
-		return nil, err
-	}
-	if err := sluice.upload(token, "/file/admin/large.bin", file, s.large); err != nil {
 		return nil, err
 	}
 	path, err := minio.presigned(ctx, s.large)
@@ -126,11 +122,8 @@ func benchProxied(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer sluice.stop()
-	token, err := sluice.login()
+	token, err := sluice.fill(smallFile())
 	if err != nil {
-		return nil, err
-	}
-	if err := sluice.upload(token, "/file/admin/small.bin", strings.NewReader(strings.Repeat("x", smallSize)), smallSize); err != nil {
 		return nil, err
 	}
 	ratio, rate, err := s.compareRates(

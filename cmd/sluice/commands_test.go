@@ -10,6 +10,7 @@ func TestEveryCommand(t *testing.T) {
 	withoutJSON := map[string]string{
 		"sluice serve":            "its log is JSON",
 		"sluice admin init":       "it asks no server",
+		"sluice admin rotate":     "it asks no server",
 		"sluice admin policy get": "a policy is JSON",
 		"sluice admin policy set": "it asks no server",
 	}

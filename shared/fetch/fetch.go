@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -64,6 +65,7 @@ type Client struct {
 	slots   slots
 	limiter *rate.Limiter // nil: no limit
 	buffers buffers
+	boot    func() string // bootID, which takes as long as opening a file does
 }
 
 // New returns a client. Close must follow.
@@ -80,7 +82,7 @@ func New(o Options) *Client {
 	if o.UserAgent == "" {
 		o.UserAgent = "sluice"
 	}
-	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}}
+	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}, boot: sync.OnceValue(bootID)}
 	c.buffers.size, c.buffers.room = bufferSize, make([]byte, pipeSize)
 	if o.LimitRate > 0 {
 		c.buffers.size, c.buffers.room = int(min(bufferSize, max(o.LimitRate/20, 1<<10))), nil

@@ -38,7 +38,7 @@ type journal struct {
 }
 
 func newJournal(t *Transfer, synced spans) *journal {
-	return &journal{t: t, every: min(max(t.size/savesOf, leastSave), mostSave), boot: bootID(), synced: synced}
+	return &journal{t: t, every: min(max(t.size/savesOf, leastSave), mostSave), boot: t.client.boot(), synced: synced}
 }
 
 // wrote is told how many bytes were kept so far. Whoever brings them over the
