@@ -79,9 +79,9 @@ func TestOnlyAFastClientIsSentLargePieces(t *testing.T) {
 // Clients that were fast may stop all at once. Those who get no large piece get
 // small ones.
 func TestFewHoldLargePieces(t *testing.T) {
-	const most, clients = 64, 70
+	const most, clients = 64, 66
 	b, _ := inMemory(t)
-	f := keep(t, b, noise(6<<20))
+	f := keep(t, b, noise(5<<20))
 	synctest.Test(t, func(t *testing.T) {
 		s := service(b, time.Minute)
 		stopped, ended := make(chan struct{}), make(chan error, clients)

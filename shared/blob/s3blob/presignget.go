@@ -52,7 +52,8 @@ func (s *querySigner) sign(base *url.URL, name, region string, c aws.Credentials
 	}
 	defer key.bench.Put(made)
 
-	text := append(made.text[:0], p.Method+"\n"...)
+	text := made.text[:0]
+	text = append(text, p.Method+"\n"...)
 	path := len(text)
 	text = appendEscaped(append(text, base.EscapedPath()+"/"...), name, "/")
 	query := len(text) + 1
