@@ -22,12 +22,22 @@ export SLUICE_REQUIRE_TOOLS
 ##@ Every day
 
 .PHONY: run
-run: build ## Build and serve http://127.0.0.1:8080, with the data in ./.sluice (SLUICE_* are passed on)
+run: bin/sluice ## Build and serve http://127.0.0.1:8080, with the data in ./.sluice (SLUICE_* are passed on)
 	@exec env SLUICE_DATA="$${SLUICE_DATA:-./.sluice}" bin/sluice serve
 
 .PHONY: run-minio
-run-minio: build stores ## The same on MinIO and a DynamoDB emulator, as a deployment runs on S3 and DynamoDB
+run-minio: bin/sluice stores ## The same on MinIO and a DynamoDB emulator, as a deployment runs on S3 and DynamoDB
 	@localstack/run
+
+.PHONY: run-functions
+run-functions: bin/sluice stores ## The same as functions: each app a server of its own, as plain HTTP
+	@go run ./tools/functions -arch native -dir .build/native
+	@localstack/run-functions
+
+.PHONY: invoke
+invoke: bin/sluice ## Run one event through a function as Lambda would, on `make stores`: F=download E=events/http/healthz.json
+	@go run ./tools/functions -arch native -dir .build/native $(F) >&2
+	@localstack/invoke .build/native/$(F)/bootstrap $(E)
 
 .PHONY: stores
 stores: ## Start MinIO and a DynamoDB emulator on this machine, without Docker; the data is in ./.sluice-stores
@@ -43,7 +53,11 @@ test: test-tools ## Install what the tests need and run them, with the race dete
 	tools/run-tests -timeout 14m
 
 .PHONY: build
-build: ## Build bin/sluice
+build: bin/sluice ## Build bin/sluice, and for each function .build/<function>/bootstrap and .build/<function>.zip
+	go run ./tools/functions
+
+.PHONY: bin/sluice
+bin/sluice:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/sluice ./cmd/sluice
 
 .PHONY: man
@@ -75,7 +89,7 @@ fuzz: ## Fuzz every target for FUZZTIME (20s) each; PKG=./shared/byterange for o
 	tools/fuzz $(FUZZTIME) $(PKG)
 
 .PHONY: bench
-bench: build ## Measure against nginx, HAProxy and a bare Gin route; docs/performance.md explains
+bench: bin/sluice ## Measure against nginx, HAProxy and a bare Gin route; docs/performance.md explains
 	tools/install-bench-tools
 	go run ./bench $(BENCHFLAGS)
 
@@ -121,7 +135,7 @@ test-tools: $(TOOLS)/gotestsum@$(GOTESTSUM_VERSION)
 
 .PHONY: clean
 clean: ## Remove what was built and installed here; the data in ./.sluice stays
-	rm -rf bin .cache
+	rm -rf bin .build .cache
 
 .PHONY: help
 help: ## Show this help

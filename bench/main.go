@@ -35,7 +35,7 @@ func main() {
 	flag.Int64Var(&s.large, "large", 1<<30, "bytes of the large file")
 	flag.IntVar(&s.readers, "readers", 1000, "slow downloads at once")
 	flag.StringVar(&s.binary, "sluice", "bin/sluice", "the binary to measure")
-	flag.StringVar(&s.only, "only", "", "large, small, redirect, slow, ranges, get, stream, proxied or slowstream: measure only that")
+	flag.StringVar(&s.only, "only", "", "large, small, redirect, slow, ranges, get, stream, proxied, slowstream or lambda: measure only that")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -73,7 +73,7 @@ func run(ctx context.Context, s settings) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, settings, string) ([]row, error)
-	}{{"large", benchLarge}, {"small", benchSmall}, {"redirect", benchRedirect}, {"slow", benchSlow}, {"ranges", benchRanges}, {"get", benchGet}, {"stream", benchStream}, {"proxied", benchProxied}, {"slowstream", benchSlowStream}} {
+	}{{"large", benchLarge}, {"small", benchSmall}, {"redirect", benchRedirect}, {"slow", benchSlow}, {"ranges", benchRanges}, {"get", benchGet}, {"stream", benchStream}, {"proxied", benchProxied}, {"slowstream", benchSlowStream}, {"lambda", benchLambda}} {
 		if s.only != "" && s.only != part.name {
 			continue
 		}

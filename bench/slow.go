@@ -122,21 +122,38 @@ func observeSlow(p *process, readers []net.Conn, small []byte) (waits []time.Dur
 	return waits, peak, nil
 }
 
-// readSlowly lets every reader take a bite, again and again, until done. Each
-// must get one within the time: none was dropped or forgotten.
+// readSlowly lets every reader take a bite, again and again, until done. None
+// waits for another. Each must get one within the time: none was dropped or
+// forgotten.
 func readSlowly(readers []net.Conn, done <-chan struct{}) error {
+	ended := make(chan error, len(readers))
+	for i, r := range readers {
+		go func() {
+			if err := takeBites(r, done); err != nil {
+				ended <- fmt.Errorf("slow reader %d: %w", i, err)
+				return
+			}
+			ended <- nil
+		}()
+	}
+	var all error
+	for range readers {
+		all = errors.Join(all, <-ended)
+	}
+	return all
+}
+
+func takeBites(r net.Conn, done <-chan struct{}) error {
 	const patience = 30 * time.Second
 	buf := make([]byte, slowBite)
 	pace := time.NewTicker(slowPause)
 	defer pace.Stop()
 	for {
-		for i, r := range readers {
-			if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
-				return err
-			}
-			if _, err := r.Read(buf); err != nil {
-				return fmt.Errorf("slow reader %d: %w", i, err)
-			}
+		if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		if _, err := r.Read(buf); err != nil {
+			return err
 		}
 		select {
 		case <-pace.C:

@@ -69,14 +69,10 @@ func storeSettings(endpoint string) []string {
 
 // startMinIO starts a store with its data in dir.
 func startMinIO(ctx context.Context, dir string) (*store, error) {
-	port, err := program.FreePort()
+	at, err := place(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
-	}
-	at := program.Place{Dir: dir, Log: dir + ".log", Port: port}
 	p, err := program.Start(program.MinIO(), at)
 	if err != nil {
 		return nil, err
@@ -90,6 +86,15 @@ func startMinIO(ctx context.Context, dir string) (*store, error) {
 	}
 	addr := strings.TrimPrefix(at.Endpoint(), "http://")
 	return &store{process{&exec.Cmd{Process: found}, addr}, at.Endpoint(), p}, nil
+}
+
+// place makes a folder for a program's data, and finds it a port.
+func place(dir string) (program.Place, error) {
+	port, err := program.FreePort()
+	if err != nil {
+		return program.Place{}, err
+	}
+	return program.Place{Dir: dir, Log: dir + ".log", Port: port}, os.Mkdir(dir, 0o700)
 }
 
 // presigned returns the path and query by which anybody gets the object of a

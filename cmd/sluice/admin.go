@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/shared/app/local"
 	"sluice/shared/app/setup"
 	"sluice/shared/config"
 )
@@ -17,7 +18,7 @@ func adminCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "admin",
 		Short: "Set up and look after a deployment: stores, users, audit, imports",
-	}, initCommand(), policyCommand(), importCommand(), usersCommand(), auditCommand(), usageCommand())
+	}, initCommand(), policyCommand(), rotateCommand(), importCommand(), usersCommand(), auditCommand(), usageCommand())
 }
 
 // settingsOf adds the flags of settings to a command; none named: all.
@@ -63,6 +64,33 @@ stores not while the server runs.`,
 	return cmd
 }
 
+func rotateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Make new keys, which sign from now on",
+		Long: `Make a new key in each ring, that of tokens and that of links, which signs from now
+on. The old ones go on verifying what they have signed. Nothing is restarted:
+servers and functions read the keys again within five minutes, and at once where
+they meet one that they do not know. It is for keys in SSM's Parameter Store or in
+Secrets Manager.`,
+		Example: `  SLUICE_KEYS=ssm:/sluice/prod sluice admin rotate`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(givenFlags(cmd), os.Getenv)
+			if err != nil {
+				return err
+			}
+			if err := local.RotateKeys(cmd.Context(), c); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "keys                         rotated")
+			return err
+		},
+	}
+	settingsOf(cmd, "keys")
+	return cmd
+}
+
 // printStep writes the line of one step.
 func printStep(out io.Writer, s setup.Step) {
 	state := "already so"
@@ -89,7 +117,9 @@ func policyGetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get",
 		Short: "Print the policy of the bucket",
-		Args:  noArguments,
+		Example: `  sluice admin policy get
+  sluice admin policy get --blob s3://my-bucket`,
+		Args: noArguments,
 		RunE: withBucket(func(cmd *cobra.Command, b *setup.Bucket, _ []string) error {
 			policy, err := b.Policy(cmd.Context())
 			if err == nil && policy == "" {
@@ -131,19 +161,28 @@ func policySetCommand() *cobra.Command {
 }
 
 func policyPresetsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "presets",
-		Short: "List the presets",
-		Args:  noArguments,
+	r := &remote{}
+	cmd := &cobra.Command{
+		Use:     "presets",
+		Short:   "List the presets",
+		Example: "  sluice admin policy presets\n  sluice admin policy presets --json",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			r.out = cmd.OutOrStdout()
 			for _, p := range setup.Presets() {
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%-20s %s\n", p.Name, p.What); err != nil {
+				err := r.print(struct {
+					Name string `json:"name"`
+					What string `json:"what"`
+				}{p.Name, p.What}, "%-20s %s", p.Name, p.What)
+				if err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON instead of words")
+	return cmd
 }
 
 // withBucket runs a command on the bucket of the settings.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,12 +48,12 @@ sluice get --help lists the other exit codes.`,
 			return mistake("--owner names the user whose files they become.")
 		}
 		ask.Source = args[0]
-		return runImport(ctx, r, ask)
+		return runImport(ctx, r, ask, cmd.ErrOrStderr())
 	})
 }
 
 // runImport begins an import and shows how far it is until it has ended.
-func runImport(ctx context.Context, r *remote, ask contract.CreateImportRequest) error {
+func runImport(ctx context.Context, r *remote, ask contract.CreateImportRequest, errOut io.Writer) error {
 	var i contract.Import
 	err := r.call(ctx, func(c *client.Client) (err error) {
 		i, err = client.Decode[contract.Import](c.CreateImport(ctx, ask))
@@ -62,34 +62,50 @@ func runImport(ctx context.Context, r *remote, ask contract.CreateImportRequest)
 	if err != nil {
 		return err
 	}
-	show := newProgress(r)
-	show.begun(i)
-	for i.State == contract.ImportStateRunning {
-		show.now(i)
-		select {
-		case <-ctx.Done():
-		case <-time.After(show.every):
-		}
-		if ctx.Err() != nil {
-			show.left(i)
-			return ctx.Err()
-		}
-		err := r.call(ctx, func(c *client.Client) error {
-			next, err := client.Decode[contract.Import](c.GetImport(ctx, i.ID))
-			if err == nil {
-				i = next
-			}
-			return err
-		})
-		if err != nil && !fault.Is(err, fault.Unavailable, "") { // then the server starts again, and the job goes on
-			return err
-		}
+	report := newReport(r.json, false, r.out, errOut)
+	show := &importProgress{out: report.out, onTerminal: report.width > 0, now: i}
+	if r.json {
+		show.out = io.Discard // JSON is of the end
+	}
+	show.begun()
+	i, err = waitForImport(ctx, r, report, show)
+	if err != nil {
+		return err
 	}
 	if r.json {
 		return errors.Join(r.print(i, ""), importResult(i))
 	}
-	show.ended(i)
+	show.ended()
 	return importResult(i)
+}
+
+// waitForImport asks how far an import is until it has ended.
+func waitForImport(ctx context.Context, r *remote, report *report, show *importProgress) (contract.Import, error) {
+	defer report.start()()
+	report.follow(show.words)
+	defer report.follow(nil)
+	for i := show.latest(); ; i = show.latest() {
+		if i.State != contract.ImportStateRunning {
+			return i, nil
+		}
+		select {
+		case <-ctx.Done():
+			report.follow(nil)
+			show.left()
+			return i, ctx.Err()
+		case <-time.After(report.every()):
+		}
+		err := r.call(ctx, func(c *client.Client) error {
+			next, err := client.Decode[contract.Import](c.GetImport(ctx, i.ID))
+			if err == nil {
+				show.set(next)
+			}
+			return err
+		})
+		if err != nil && ctx.Err() == nil && !fault.Is(err, fault.Unavailable, "") { // then the server starts again, and the job goes on
+			return i, err
+		}
+	}
 }
 
 // importResult is the error of an import that did not do all it was asked.
@@ -104,61 +120,55 @@ func importResult(i contract.Import) error {
 	}
 }
 
-// progress shows how far an import is: on a terminal by a line that changes,
-// else by a line now and then. How much there is to do nobody knows before it
-// is done.
-type progress struct {
-	out      io.Writer
-	terminal bool
-	every    time.Duration
-	began    time.Time
-	last     int64
+// importProgress words how far an import is. How much there is to do nobody
+// knows before it is done. It is safe for concurrent use.
+type importProgress struct {
+	out        io.Writer
+	onTerminal bool
+
+	mu   sync.Mutex
+	now  contract.Import
+	rate speed // in objects
 }
 
-func newProgress(r *remote) *progress {
-	p := &progress{out: r.out, every: time.Second, began: time.Now(), last: -1}
-	if r.json {
-		p.out = io.Discard // JSON is of the end
-	} else if file, ok := r.out.(*os.File); ok {
-		info, err := file.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	if p.terminal {
-		p.every /= 5
-	}
-	return p
+func (p *importProgress) set(i contract.Import) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = i
 }
 
-func (p *progress) begun(i contract.Import) {
-	what := "Importing"
+func (p *importProgress) latest() contract.Import {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// words are what a report tells; a rate would make each line a new one.
+func (p *importProgress) words(now time.Time) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := counts(p.now)
+	if p.onTerminal {
+		text += fmt.Sprintf(", %.0f a second", p.rate.at(now, p.now.Seen))
+	}
+	return text
+}
+
+func (p *importProgress) begun() {
+	i, what := p.latest(), "Importing"
 	if i.DryRun {
 		what = "Looking at"
 	}
 	fmt.Fprintf(p.out, "%s %s for %s: import %s\n", what, i.Source, i.Owner, i.ID)
 }
 
-func (p *progress) now(i contract.Import) {
-	switch {
-	case p.terminal:
-		rate := float64(i.Seen) / max(time.Since(p.began).Seconds(), 1)
-		frames := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
-		frame := frames[int(time.Since(p.began)/p.every)%len(frames)]
-		fmt.Fprintf(p.out, "\r\x1b[K%c %s, %.0f a second", frame, counts(i), rate)
-	case i.Seen != p.last:
-		fmt.Fprintln(p.out, counts(i))
-	}
-	p.last = i.Seen
-}
-
 // left tells of an import that goes on by itself.
-func (p *progress) left(i contract.Import) {
-	fmt.Fprintf(p.out, "\nThe import %s goes on in the server: GET /api/imports/%[1]s shows it, DELETE stops it.\n", i.ID)
+func (p *importProgress) left() {
+	fmt.Fprintf(p.out, "\nThe import %s goes on in the server: GET /api/imports/%[1]s shows it, DELETE stops it.\n", p.latest().ID)
 }
 
-func (p *progress) ended(i contract.Import) {
-	if p.terminal {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
+func (p *importProgress) ended() {
+	i := p.latest()
 	for _, problem := range i.Problems {
 		fmt.Fprintf(p.out, "%s: %s\n", problem.Key, problem.Detail)
 	}

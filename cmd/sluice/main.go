@@ -41,15 +41,21 @@ To begin, run: sluice serve`,
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArguments,
+	r := &remote{}
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  sluice version\n  sluice version --json",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "sluice", version)
-			return err
+			r.out = cmd.OutOrStdout()
+			return r.print(struct {
+				Version string `json:"version"`
+			}{version}, "sluice %s", version)
 		},
 	}
+	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON instead of words")
+	return cmd
 }
 
 // group is a command that only has others under it.

@@ -35,7 +35,9 @@ type report struct {
 
 	mu     sync.Mutex
 	active []*line
-	drawn  int // lines that stand on the terminal
+	words  func(time.Time) string // of a job; nil: there is none
+	told   string                 // of it, last, where there is no terminal
+	drawn  int                    // lines that stand on the terminal
 }
 
 // line is one file under way.
@@ -54,16 +56,20 @@ func newReport(inJSON, quiet bool, out, errOut io.Writer) *report {
 	return r
 }
 
+// every is how often something new is told.
+func (r *report) every() time.Duration {
+	if r.width > 0 {
+		return drawEvery
+	}
+	return tellEvery
+}
+
 // start reports from time to time until the function it returns is called.
 func (r *report) start() (stop func()) {
-	every := tellEvery
-	if r.width > 0 {
-		every = drawEvery
-	}
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(every)
+		tick := time.NewTicker(r.every())
 		defer tick.Stop()
 		for {
 			select {
@@ -118,6 +124,32 @@ func (r *report) print(e event) {
 	}
 }
 
+// follow reports on a job that is told in words, until it is nil. With --json
+// nothing is told of it.
+func (r *report) follow(words func(time.Time) string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.words = words; words == nil {
+		r.draw(nil)
+	}
+}
+
+// tellJob adds the line of the job to the bars, or prints what is new of it.
+func (r *report) tellJob(now time.Time, bars []string) []string {
+	if r.words == nil || r.json || r.quiet {
+		return bars
+	}
+	text := r.words(now)
+	if r.width > 0 {
+		return append(bars, cutTo(text, r.width))
+	}
+	if text != r.told {
+		fmt.Fprintln(r.out, text)
+		r.told = text
+	}
+	return bars
+}
+
 func (r *report) tell(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,7 +164,7 @@ func (r *report) tell(now time.Time) {
 			bars = append(bars, bar(p, rate, r.width)...)
 		}
 	}
-	r.draw(bars)
+	r.draw(r.tellJob(now, bars))
 }
 
 func progressEvent(l *line, p fetch.Progress, rate float64) event {

@@ -63,8 +63,8 @@ func needed(program string) []string {
 		"auth":     {"SLUICE_TRANSPORT", "SLUICE_TABLE", "SLUICE_KEYS"},
 		"files":    {"SLUICE_TRANSPORT", "SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB", "SLUICE_QUEUE", "SLUICE_DOWNLOAD_URL"},
 		"download": {"SLUICE_TRANSPORT", "SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB"},
-		"ingest":   {"SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB"},
-		"janitor":  {"SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB"},
+		"ingest":   {"SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB", "SLUICE_QUEUE"},
+		"janitor":  {"SLUICE_TABLE", "SLUICE_KEYS", "SLUICE_BLOB", "SLUICE_QUEUE"},
 	}[program]
 }
 

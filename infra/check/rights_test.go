@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ import (
 	"sluice/shared/app/local/localtest"
 	"sluice/shared/app/setup"
 	"sluice/shared/config"
-	"sluice/shared/upload"
+	"sluice/shared/ingest"
 )
 
 // deployment is the stack of the template in one process: its functions on MinIO
@@ -237,22 +238,30 @@ func (q *jobs) take() []string {
 	return sent
 }
 
-// work has Ingest do what is in the queue, and returns how many jobs it did.
+// work has Ingest do what is in the queue, and returns how many messages that was.
 func (d *deployment) work() int {
 	d.t.Helper()
 	sent := d.jobs.take()
-	for _, body := range sent {
-		var job upload.Job
-		if err := json.Unmarshal([]byte(body), &job); err != nil {
-			d.t.Fatalf("a message is no job: %s", body)
+	d.ingest(sent...)
+	return len(sent)
+}
+
+// ingest has Ingest take messages from its queue.
+func (d *deployment) ingest(bodies ...string) {
+	d.t.Helper()
+	handler := &ingest.Handler{Uploads: d.deps["Ingest"].Uploads, Log: d.deps["Ingest"].Log}
+	for i, body := range bodies {
+		event, err := json.Marshal(object{"Records": []object{{"messageId": strconv.Itoa(i), "body": body}}})
+		if err != nil {
+			d.t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
-		if err := d.deps["Ingest"].Uploads.Run(ctx, job); err != nil {
-			d.t.Errorf("the job %s: %v", body, err)
-		}
+		answer, err := handler.Handle(ctx, event)
 		cancel()
+		if failures, _ := answer.(ingest.Failures); err != nil || len(failures.Items) > 0 {
+			d.t.Errorf("the message %s fails: %v", body, err)
+		}
 	}
-	return len(sent)
 }
 
 // ask asks the API, or whatever an absolute URL names, and wants a status. What
@@ -468,6 +477,9 @@ func (d *deployment) useImports() {
 		d.t.Errorf("the import is %v", got)
 	}
 	d.ask(http.MethodGet, "/api/imports", nil, http.StatusOK)
+	d.putObject("videos/b.mp4", "two")
+	d.ingest(`{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"version":"0","bucket":{"name":"` + bucketName + `"},"object":{"key":"videos/b.mp4","size":3,"etag":"b8a9f715dbb64fd5c56e7783c6820a61"}}}`)
+	d.ask(http.MethodGet, "/file/admin/videos/b.mp4", nil, http.StatusOK)
 	d.ask(http.MethodGet, "/file/admin/videos/a.mp4", nil, http.StatusOK)
 	imported := d.ask(http.MethodGet, "/api/files?prefix=videos/", nil, http.StatusOK)
 	id := text(objects(imported, "files")[0], "id")
@@ -507,8 +519,8 @@ func (d *deployment) useRemovals(file string) {
 }
 
 // left is how many objects are to be there in the end: of small.bin, of tus.bin,
-// and the one that was imported.
-const left = 3
+// and the two that were imported.
+const left = 4
 
 // objects returns how many there are in the bucket.
 func (d *deployment) objects() int {
@@ -537,6 +549,8 @@ func (d *deployment) sweepUntil(what string, done func() bool) {
 		if time.Now().After(patience) {
 			d.t.Fatalf("%s: not within a minute", what)
 		}
-		d.deps["Janitor"].Janitor.Sweep(d.t.Context())
+		if _, err := d.deps["Janitor"].Janitor.Handle(d.t.Context(), nil); err != nil {
+			d.t.Fatal(err)
+		}
 	}
 }

@@ -349,12 +349,12 @@ func TestCORS(t *testing.T) {
 	const ours = "https://app.example.com"
 	site := localtest.Start(t, func(c *config.Config) { c.CORSOrigins = []string{ours, "http://localhost:3000"} })
 	admin := site.Admin()
-	admin.Put("/file/admin/x", "content")
+	manifest := "/api/files/" + admin.Put("/file/admin/x", "content").Field(t, "id") + "/manifest"
 	exposed := []string{"Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Repr-Digest", "Retry-After", "Sluice-Delivery", "X-File-Size", "X-Request-Id",
 		"Sluice-File", "Tus-Checksum-Algorithm", "Tus-Extension", "Tus-Max-Size", "Tus-Resumable", "Tus-Version", "Upload-Expires", "Upload-Length", "Upload-Metadata", "Upload-Offset"}
 
 	for _, origin := range []string{ours, "http://localhost:3000"} {
-		for path, status := range map[string]int{"/file/admin/x": 200, "/file/admin/none": 404, "/api/files/none": 404, "/file/admin/x?disposition=y": 400} {
+		for path, status := range map[string]int{"/file/admin/x": 200, manifest: 200, "/file/admin/none": 404, "/api/files/none": 404, "/file/admin/x?disposition=y": 400} {
 			a := admin.Do(http.MethodGet, path, nil, "Origin", origin)
 			if got := a.Header.Get("Access-Control-Allow-Origin"); a.StatusCode != status || got != origin {
 				t.Errorf("GET %s from %s = %d, allowed for %q, want %d for that origin", path, origin, a.StatusCode, got, status)

@@ -117,7 +117,7 @@ func replyTagged(r *request, contentType string, body []byte, err error) error {
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	h := r.Writer.Header()
 	h.Set("ETag", tag)
-	h.Set("Vary", "Accept")
+	h.Add("Vary", "Accept") // beside what CORS has
 	h.Set("Cache-Control", "private, no-cache")
 	asked := http.Header{"If-None-Match": r.Request.Header.Values("If-None-Match")}
 	if len(asked["If-None-Match"]) > 0 &&

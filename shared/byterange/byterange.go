@@ -15,12 +15,13 @@
 // (section 14.1.2), yet no Content-Range can describe it, and one rule for
 // every range is the simpler one.
 //
+// For clients it reads the Content-Range that came of it.
+//
 // All functions are safe for concurrent use.
 package byterange
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -57,15 +58,3 @@ func (r Representation) modified() time.Time {
 // Range is Length bytes from offset Start. One that this package returns is
 // never empty and lies within the representation.
 type Range struct{ Start, Length int64 }
-
-// ContentRange returns the Content-Range field value of a 206 or of one of its
-// parts, such as "bytes 0-4/10" (RFC 9110 section 14.4).
-func (r Range) ContentRange(size int64) string {
-	return fmt.Sprintf("bytes %d-%d/%d", r.Start, r.Start+r.Length-1, size)
-}
-
-// Unsatisfied returns the Content-Range field value of a 416, such as
-// "bytes */10" (RFC 9110 section 14.4).
-func Unsatisfied(size int64) string {
-	return fmt.Sprintf("bytes */%d", size)
-}

@@ -55,7 +55,7 @@ func TestTheContract(t *testing.T) {
 	t.Run("writes members in snake_case", func(t *testing.T) { writesSnakeCase(t, document) })
 	t.Run("says the same in JSON", func(t *testing.T) {
 		if fromYAML, fromJSON := marshal(t, document), marshal(t, load(t, contract.OpenAPIJSON())); fromYAML != fromJSON {
-			t.Errorf("run go generate: openapi.gen.json is not openapi.yaml\nyaml: %s\njson: %s", fromYAML, fromJSON)
+			t.Errorf("run go generate: openapi.gen.json.gz is not openapi.yaml\nyaml: %s\njson: %s", fromYAML, fromJSON)
 		}
 	})
 }

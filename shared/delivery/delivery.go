@@ -7,7 +7,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"sluice/shared/blob"
@@ -25,7 +24,7 @@ type Service struct {
 	Clock  func() time.Time
 	Stall  time.Duration // a client that takes no byte for so long is dropped
 
-	small, large sync.Pool // of *[]byte: buffers of smallPiece and of waitingPiece
+	small, large pieces // buffers of smallPiece and of largePiece
 }
 
 // Options are what a request may ask of a delivery.

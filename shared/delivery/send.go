@@ -2,7 +2,10 @@ package delivery
 
 import (
 	"errors"
+	"math"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/shared/blob"
@@ -13,11 +16,9 @@ import (
 // ones are copied in the kernel where they can be.
 const small = 32 << 10
 
-// The most that is sent between two renewals of the time to send it, in bytes.
-const (
-	waitingPiece = 64 << 10 // by writes that wait for the client
-	kernelPiece  = 16 << 20 // by copies in the kernel, which do not
-)
+// kernelPiece is the most that a copy in the kernel, which does not wait for the
+// client, sends between two renewals of the time to send it, in bytes.
+const kernelPiece = 16 << 20
 
 // send writes the header and the body and returns how many bytes of the file
 // were handed to the connection. After an error nothing more may be written:
@@ -173,28 +174,55 @@ func (o *sender) sendPiece(part *blob.Reader, length int64) (int64, error) {
 }
 
 // Of a client that has taken so many bytes without letting a write wait for so
-// long the pieces become large. Before that they are small, since a piece is
-// held for as long as the client takes for it.
+// long the pieces become large: the fewer they are, the less do the client, the
+// store and we wake each other. Before that they are small, since a piece is
+// held for as long as the client takes for it. Not all who were fast may hold
+// large ones, or they could stop together.
 const (
 	smallPiece = 32 << 10
-	fastBytes  = 16 << 20 // more than what sockets hold
+	largePiece = 1 << 20
+	mostLarge  = 64
+	fastBytes  = 4 << 20
 	fastWrite  = 100 * time.Millisecond
 )
+
+// pieces are buffers of one size, which are used again.
+type pieces struct {
+	lent atomic.Int64
+	idle sync.Pool // of *[]byte
+}
+
+// lend returns a buffer of size bytes, or nil where most are lent.
+func (p *pieces) lend(size int, most int64) *[]byte {
+	if p.lent.Add(1) > most {
+		p.lent.Add(-1)
+		return nil
+	}
+	if buffer, ok := p.idle.Get().(*[]byte); ok {
+		return buffer
+	}
+	return new(make([]byte, size))
+}
+
+func (p *pieces) giveBack(buffer *[]byte) {
+	p.idle.Put(buffer)
+	p.lent.Add(-1)
+}
 
 // copyPiece sends what one read brings, through a buffer that is used again:
 // net/http would take a new one for each piece.
 func (o *sender) copyPiece(part *blob.Reader, length int64) (int64, error) {
-	buffers, size := &o.service.small, int64(smallPiece)
+	var buffer *[]byte
+	buffers := &o.service.large
 	if o.fast >= fastBytes {
-		buffers, size = &o.service.large, waitingPiece
+		buffer = buffers.lend(largePiece, mostLarge)
 	}
-	buffer, ok := buffers.Get().(*[]byte)
-	if !ok {
-		made := make([]byte, size)
-		buffer = &made
+	if buffer == nil {
+		buffers = &o.service.small
+		buffer = buffers.lend(smallPiece, math.MaxInt64)
 	}
-	defer buffers.Put(buffer)
-	n, err := part.Read((*buffer)[:min(length, size)])
+	defer buffers.giveBack(buffer)
+	n, err := part.Read((*buffer)[:min(length, int64(len(*buffer)))])
 	if n == 0 {
 		return 0, err
 	}

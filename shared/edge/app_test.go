@@ -104,7 +104,7 @@ func TestALargeFile(t *testing.T) {
 		case transport.Streams() && (got.status != http.StatusOK || len(got.body) != len(content)+1):
 			t.Errorf("%s: a byte more is %d with %d bytes, want all", transport, got.status, len(got.body))
 		case !transport.Streams() && (got.status != http.StatusConflict || problemCode(t, got) != "needs_stream"):
-			t.Errorf("%s: a byte more is %d %.100s, want 409 needs_stream", transport, got.status, got.body)
+			t.Errorf("%s: a byte more is %d %.100q, want 409 needs_stream", transport, got.status, got.body)
 		}
 		if got := l.ask(http.MethodHead, "/api/files/"+larger+"/content"); got.status != http.StatusOK || got.body != "" || got.header.Get("X-File-Size") != fmt.Sprint(len(content)+1) {
 			t.Errorf("%s: HEAD of a byte more is %d, X-File-Size: %s; want 200 and %d", transport, got.status, got.header.Get("X-File-Size"), len(content)+1)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/shared/edge"
@@ -235,7 +236,7 @@ func TestAnAnswerThatBreaksOffBeforeAnythingLeft(t *testing.T) {
 		{"aborted", "answer_cut", 502, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
 		{"aborted with a status", "answer_cut", 502, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "5")
-			w.WriteHeader(200)
+			w.WriteHeader(http.StatusOK)
 			panic(http.ErrAbortHandler)
 		}, true},
 		{"panicked", "internal", 500, func(http.ResponseWriter, *http.Request) { panic("a secret") }, true},
@@ -280,18 +281,20 @@ func TestMoreThanAnnouncedIsAnError(t *testing.T) {
 // The app hears that its time is over while there is still time to say so.
 func TestABufferedAnswerComesInTime(t *testing.T) {
 	for _, transport := range bufferedTransports() {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		f := function(transport, func(w http.ResponseWriter, r *http.Request) {
-			<-r.Context().Done()
-			w.WriteHeader(http.StatusServiceUnavailable)
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			f := function(transport, func(w http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				w.WriteHeader(http.StatusServiceUnavailable)
+			})
+			answer, err := f.Invoke(ctx, question{path: "/"}.event(t, transport))
+			if err != nil || ctx.Err() != nil {
+				t.Fatalf("%s: %v, and the invocation: %v; want an answer before its end", transport, err, ctx.Err())
+			}
+			if got := decode(t, answer); got.status != http.StatusServiceUnavailable {
+				t.Errorf("%s: %d, want 503", transport, got.status)
+			}
 		})
-		answer, err := f.Invoke(ctx, question{path: "/"}.event(t, transport))
-		if err != nil || ctx.Err() != nil {
-			t.Fatalf("%s: %v, and the invocation: %v; want an answer before its end", transport, err, ctx.Err())
-		}
-		if got := decode(t, answer); got.status != http.StatusServiceUnavailable {
-			t.Errorf("%s: %d, want 503", transport, got.status)
-		}
 	}
 }

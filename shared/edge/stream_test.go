@@ -162,6 +162,9 @@ func TestACallerThatIsGoneEndsWhatTheAppWaitsFor(t *testing.T) {
 	}
 }
 
+// pause lets time pass in the bubble of a synctest.
+func pause(d time.Duration) { <-time.After(d) }
+
 // A second before Lambda would kill it a stream breaks off, so that the client
 // knows and counts are written; whether the app writes, waits for a reader that
 // stands still, or for something else.
@@ -173,14 +176,14 @@ func TestAStreamStopsInTime(t *testing.T) {
 		}{
 			"a reader that goes on": {endless(make(chan error, 1)), func(r io.Reader) error {
 				for {
-					time.Sleep(time.Millisecond)
+					pause(time.Millisecond)
 					if _, err := r.Read(make([]byte, 1000)); err != nil {
 						return err
 					}
 				}
 			}},
 			"a reader that stands still": {endless(make(chan error, 1)), func(r io.Reader) error {
-				time.Sleep(29*time.Second + time.Millisecond)
+				pause(29*time.Second + time.Millisecond)
 				_, err := io.Copy(io.Discard, r)
 				return err
 			}},
@@ -254,7 +257,7 @@ func TestAWriteDeadline(t *testing.T) {
 					t.Errorf("a Write after its deadline: %v, want os.ErrDeadlineExceeded", err)
 				}
 				deadline(start.Add(time.Second))
-				time.Sleep(2 * time.Second) // no Write waits
+				pause(2 * time.Second) // no Write waits
 				deadline(time.Time{})
 				if _, err := w.Write([]byte("first")); err != nil {
 					t.Errorf("a Write without a deadline: %v", err)

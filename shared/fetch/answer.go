@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/shared/byterange"
 	"sluice/shared/contract/client"
 	"sluice/shared/digest"
 	"sluice/shared/fault"
@@ -97,16 +98,11 @@ func contentRange(resp *http.Response, asked span, ranged bool) (got span, size 
 // parseContentRange reads "bytes 0-4/10" (RFC 9110 §14.4). The size must be
 // told.
 func parseContentRange(field string) (got span, size int64, ok bool) {
-	unit, rest, _ := strings.Cut(field, " ")
-	bounds, total, _ := strings.Cut(rest, "/")
-	first, last, _ := strings.Cut(bounds, "-")
-	start, a := number(first)
-	end, b := number(last)
-	size, c := number(total)
-	if !strings.EqualFold(unit, "bytes") || !a || !b || !c || start > end || end >= size {
+	r, size, err := byterange.ParseContentRange(field)
+	if err != nil || size < 0 {
 		return span{}, 0, false
 	}
-	return span{start, end + 1}, size, true
+	return span{r.Start, r.Start + r.Length}, size, true
 }
 
 // number reads digits and nothing else.

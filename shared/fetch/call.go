@@ -33,6 +33,7 @@ type call struct {
 	answer answer
 	conn   *conn // by which the answer comes; nil: its bytes cannot be diverted
 	kept   int64
+	well   bool // it got on
 
 	glanced time.Time // when the source was last told of it
 }
@@ -53,10 +54,7 @@ func (t *Transfer) newCall(ctx context.Context, src *source) *call {
 
 // moved is told of bytes that came, and puts the end for want of progress off.
 func (c *call) moved(n int64, now time.Time) {
-	before := c.kept
-	if c.kept += n; before < leastProgress && c.kept >= leastProgress {
-		c.source.host.succeeded()
-	}
+	c.kept += n
 	if now.Sub(c.reset) > c.limit/16 {
 		c.stall.Reset(c.limit)
 		c.reset = now
@@ -64,6 +62,14 @@ func (c *call) moved(n int64, now time.Time) {
 	if now.Sub(c.glanced) > glanceEvery {
 		c.source.glanced(c.kept, now.Sub(c.began))
 		c.glanced = now
+	}
+}
+
+// gotOn tells the host that it is well, once enough has come that will be kept.
+func (c *call) gotOn() {
+	if !c.well && c.kept >= leastProgress {
+		c.well = true
+		c.source.host.succeeded()
 	}
 }
 

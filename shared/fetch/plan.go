@@ -13,7 +13,7 @@ const (
 	// idle and it has more to do than they.
 	patientFor = 250 * time.Millisecond
 	// stuckAfter is how long a connection may stand still before an idle one
-	// takes over all that it had left.
+	// takes over all that it had left, at first.
 	stuckAfter = 2 * time.Second
 	// unknownSize is the size of a file whose server does not tell it.
 	unknownSize = -1
@@ -31,6 +31,11 @@ type claim struct {
 	pos   int64 // what is before it has been kept
 	end   int64
 	moved time.Time // when the last byte came
+
+	// patience is how long the connection may stand still. Who takes over what
+	// brought nothing is more patient: else a server that is slow to answer
+	// would never be waited for, and one that never does never be given up.
+	patience time.Duration
 }
 
 // rest returns what is still to fetch.
@@ -128,7 +133,7 @@ func (p *plan) cut(gap span, src *source) span {
 }
 
 func (p *plan) add(s span, src *source, now time.Time) *claim {
-	c := &claim{source: src, began: now, moved: now, start: s.Start, pos: s.Start, end: s.End, stop: func() {}}
+	c := &claim{source: src, began: now, moved: now, start: s.Start, pos: s.Start, end: s.End, patience: stuckAfter, stop: func() {}}
 	p.claims[c] = struct{}{}
 	return c
 }
@@ -149,11 +154,13 @@ func (p *plan) steal(src *source, now time.Time) *claim {
 	if slowest == nil || longest < patientFor {
 		return nil
 	}
-	s := slowest.split(now, src.speed())
+	s, patience := slowest.split(now, src.speed())
 	if s.length() <= 0 {
 		return nil
 	}
-	return p.add(s, src, now)
+	c := p.add(s, src, now)
+	c.patience = patience
+	return c
 }
 
 // eta is how long a claim will take at the speed it had so far.
@@ -172,29 +179,32 @@ func (c *claim) eta(now time.Time) time.Duration {
 }
 
 // split shortens a claim and returns what it lost to a connection that promises
-// so many bytes a second.
-func (c *claim) split(now time.Time, promise float64) span {
+// so many bytes a second, and how patient one should be with that.
+func (c *claim) split(now time.Time, promise float64) (lost span, patience time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	lost := span{c.pos + (c.end-c.pos)/2, c.end}
+	lost, patience = span{c.pos + (c.end-c.pos)/2, c.end}, stuckAfter
 	if c.hopeless(now, promise) {
 		lost.Start = c.pos
+		if c.pos == c.start {
+			patience = 2 * c.patience
+		}
 		c.stop()
 	} else if lost.length() < leastSteal {
-		return span{}
+		return span{}, 0
 	}
 	c.end = lost.Start
-	return lost
+	return lost, patience
 }
 
 // hopeless reports a connection that stands still, or is far slower than others
 // are. c.mu is held.
 func (c *claim) hopeless(now time.Time, promise float64) bool {
-	if now.Sub(c.moved) >= stuckAfter {
+	if now.Sub(c.moved) >= c.patience {
 		return true
 	}
 	took := now.Sub(c.began)
-	return took >= stuckAfter && float64(c.pos-c.start)/took.Seconds() < promise/4
+	return took >= c.patience && float64(c.pos-c.start)/took.Seconds() < promise/4
 }
 
 // release ends a claim: what it fetched is done, and the rest is for others.

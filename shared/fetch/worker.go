@@ -193,6 +193,7 @@ func (t *Transfer) serve(c *call, claim *claim) error {
 		if startOver := t.startOver(claim); startOver != nil {
 			err = startOver
 		}
+		kept = 0 // and no progress: it may break there each time
 	}
 	t.plan.release(claim)
 	return t.failed(c, err, kept)
@@ -260,6 +261,9 @@ func (t *Transfer) read(c *call, claim *claim, buf *buffer) error {
 			}
 			now := time.Now()
 			c.moved(got.length, now)
+			if !t.fragile { // else it counts when all of it has come
+				c.gotOn()
+			}
 			if err := t.keep(claim, got, now); err != nil {
 				return err
 			}

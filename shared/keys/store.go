@@ -106,18 +106,65 @@ func ensureVerifying(ctx context.Context, store Store, name string, private ring
 	if err := decode(document, &d); err != nil {
 		return false, err
 	}
-	known := func(k publicKey) bool {
-		return slices.ContainsFunc(d.Token.Keys, func(other publicKey) bool { return other.ID == k.ID })
-	}
-	added := slices.DeleteFunc(public.Keys, known)
-	if len(added) == 0 {
+	all := d.Token.with(public)
+	if len(all.Keys) == len(d.Token.Keys) {
 		return false, nil
 	}
-	d.Token.Keys = append(d.Token.Keys, added...)
+	d.Token = all
 	if document, err = marshal(d); err != nil {
 		return false, err
 	}
 	return true, store.Replace(ctx, name, document)
+}
+
+// Rotate makes a new key in each ring, which signs from now on; the old ones go on
+// verifying. Who does not know the new keys yet looks for them when it meets one.
+func Rotate(ctx context.Context, store Store, name string, now time.Time) error {
+	private, err := getSigning(ctx, store, SigningName(name))
+	if err != nil {
+		return unusable(SigningName(name), err)
+	}
+	private.Token = private.Token.with(newRing(now))
+	public, err := private.Token.public()
+	if err != nil {
+		return unusable(SigningName(name), err)
+	}
+	document, err := store.Get(ctx, VerifyingName(name))
+	var d verifying
+	if err == nil {
+		if _, _, err = parseVerifying(document); err == nil {
+			err = decode(document, &d)
+		}
+	}
+	if err != nil {
+		return unusable(VerifyingName(name), err)
+	}
+	d.Token, d.Link = d.Token.with(public), d.Link.with(newRing(now))
+	for _, each := range []struct {
+		name     string
+		document any
+	}{{VerifyingName(name), d}, {SigningName(name), private}} { // what verifies must know of it first
+		if document, err = marshal(each.document); err == nil {
+			err = store.Replace(ctx, each.name, document)
+		}
+		if err != nil {
+			return unusable(each.name, err)
+		}
+	}
+	return nil
+}
+
+// with returns a ring that has the key of another one too, and signs with that.
+func (r ring) with(other ring) ring {
+	return ring{Signing: other.Signing, Keys: append(slices.Clone(r.Keys), other.Keys...)}
+}
+
+// with returns a ring that has the keys of another one too.
+func (r publicRing) with(other publicRing) publicRing {
+	known := func(k publicKey) bool {
+		return slices.ContainsFunc(r.Keys, func(own publicKey) bool { return own.ID == k.ID })
+	}
+	return publicRing{append(slices.Clone(r.Keys), slices.DeleteFunc(slices.Clone(other.Keys), known)...)}
 }
 
 // unusable says which document is at fault.

@@ -65,9 +65,12 @@ func OpenTables(ctx context.Context, u *url.URL) (amazon.Tables, error) {
 
 // OpenKeys returns the store of the keys and the name that they have there.
 func OpenKeys(ctx context.Context, c config.Config) (keys.Store, string, error) {
-	cfg, err := load(ctx, c.Keys)
-	if err != nil {
-		return nil, "", err
+	var cfg aws.Config
+	if c.Keys.Scheme != "file" { // which is refused without AWS's settings too
+		var err error
+		if cfg, err = load(ctx, c.Keys); err != nil {
+			return nil, "", err
+		}
 	}
 	return amazon.Keys(c.AWS, cfg, c.Keys)
 }

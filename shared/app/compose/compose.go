@@ -98,8 +98,9 @@ func addBlobs(d *api.Deps, c config.Config, p Parts) {
 	}
 	d.Delivery = &delivery.Service{Blobs: blobs, Policy: deliveryPolicy(c, p.Blobs.Public), Clock: p.Clock, Stall: c.Stall}
 	d.Recorder = delivery.NewRecorder(d.Catalog, p.Log, p.Clock)
-	d.Janitor = &janitor.Janitor{
-		Catalog: d.Catalog, Blobs: blobs, Records: p.Records.Sweep, Resume: d.Uploads.Resume, Log: p.Log, Every: sweepEvery,
+	d.Janitor = &janitor.Janitor{Catalog: d.Catalog, Blobs: blobs, Records: p.Records.Sweep, Log: p.Log, Every: sweepEvery}
+	if p.Queue != nil {
+		d.Janitor.Resume = d.Uploads.Resume
 	}
 	d.Checks["blob"] = blobs.Ping
 }

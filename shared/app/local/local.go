@@ -154,6 +154,18 @@ func EnsureKeys(ctx context.Context, c config.Config) (made []string, err error)
 	return made, nil
 }
 
+// RotateKeys makes new keys, which sign from now on.
+func RotateKeys(ctx context.Context, c config.Config) error {
+	store, name, err := cloud.OpenKeys(ctx, c)
+	if err == nil {
+		err = keys.Rotate(ctx, store, name, time.Now())
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", config.Env("keys"), err)
+	}
+	return nil
+}
+
 // makeData makes the folder of the embedded stores and the keys.
 func makeData(c config.Config) error {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {

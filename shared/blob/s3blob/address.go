@@ -47,18 +47,21 @@ func (d *Driver) at(base *url.URL, key string, query url.Values) *url.URL {
 
 // escape writes a path as signature version 4 wants it: all but unreserved
 // characters and slashes as %XX.
-func escape(path string) string {
+func escape(path string) string { return string(appendEscaped(nil, path, "/")) }
+
+// appendEscaped adds s with all but unreserved characters, and those of also, as
+// %XX.
+func appendEscaped(text []byte, s, also string) []byte {
 	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(path) {
-		c := path[i]
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("/-._~", c) >= 0 {
-			b.WriteByte(c)
-			continue
+	for i := range len(s) {
+		c := s[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0 || strings.IndexByte(also, c) >= 0 {
+			text = append(text, c)
+		} else {
+			text = append(text, '%', hex[c>>4], hex[c&15])
 		}
-		b.Write([]byte{'%', hex[c>>4], hex[c&15]})
 	}
-	return b.String()
+	return text
 }
 
 // maxSegment is the longest name of a file, in bytes.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"sluice/shared/blob"
+	"sluice/shared/socket"
 )
 
 // unsigned stands for the digest of a body that is not known beforehand,
@@ -34,7 +35,7 @@ func transport(o Options) (http.RoundTripper, func()) {
 	}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
-		DialContext:           dialer.DialContext,
+		DialContext:           socket.Dial(dialer),
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       60 * time.Second,

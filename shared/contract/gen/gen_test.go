@@ -13,14 +13,14 @@ import (
 // The files that gen makes, as go generate in package contract names them.
 const (
 	sourceFile   = "../openapi.yaml"
-	documentFile = "../openapi.gen.json"
+	documentFile = "../openapi.gen.json.gz"
 	pageFile     = "../../../docs/api.md"
 )
 
 func generate(t *testing.T, from string) (madeDocument, madePage []byte) {
 	t.Helper()
 	dir := t.TempDir()
-	names := []string{from, filepath.Join(dir, "openapi.json"), filepath.Join(dir, "api.md")}
+	names := []string{from, filepath.Join(dir, "openapi.json.gz"), filepath.Join(dir, "api.md")}
 	if err := run(names); err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,13 @@
 // Gen makes what is derived from openapi.yaml without Go types: the contract
-// in JSON, for GET /openapi.json, and docs/api.md, for people.
+// in JSON, for GET /openapi.json, compressed since every function carries it, and
+// docs/api.md, for people.
 //
-//	gen openapi.yaml openapi.gen.json docs/api.md
+//	gen openapi.yaml openapi.gen.json.gz docs/api.md
 package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +25,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) != 3 {
-		return errors.New("usage: gen openapi.yaml openapi.gen.json api.md")
+		return errors.New("usage: gen openapi.yaml openapi.gen.json.gz api.md")
 	}
 	source, err := os.ReadFile(args[0])
 	if err != nil {
@@ -37,7 +39,23 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
-	return errors.Join(write(args[1], document), write(args[2], page))
+	packed, err := pack(document)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(args[1], packed), write(args[2], page))
+}
+
+// pack compresses a document; the same one always to the same bytes.
+func pack(document []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(document)
+	err = errors.Join(err, w.Close()) // which writes too
+	return packed.Bytes(), err
 }
 
 // toJSON returns a YAML document as indented JSON, its members in their order.

@@ -200,10 +200,14 @@ func (w *world) settleHeader(h http.Header, a answer) {
 	if !bodiless && (!w.streams || h.Get("Content-Length") != "") {
 		h.Set("Content-Length", "{length}")
 	}
+	if allowed := strings.Split(h.Get("Allow"), ", "); len(allowed) > 1 {
+		slices.Sort(allowed) // it is a set
+		h.Set("Allow", strings.Join(allowed, ", "))
+	}
 	if h.Get("Retry-After") != "" {
 		h.Set("Retry-After", "{seconds}")
 	}
-	if strings.HasPrefix(h.Get("Vary"), "Accept") {
+	if strings.HasSuffix(h.Get("Vary"), "Accept") {
 		h.Set("Etag", "{etag of a manifest}") // which names the file's id
 	}
 }

@@ -98,7 +98,7 @@ func TestWhateverIsSentComes(t *testing.T) {
 		s := anyRequest(rt)
 		want := s.by(rt, server.Client().Transport, server.URL)
 		for transport, client := range clients {
-			if transport == edgetest.HTTP && strings.Contains(s.path, "?") {
+			if transport == edgetest.HTTP && strings.ContainsAny(s.path, "?%") {
 				continue // a difference that the table names
 			}
 			if transport == "alb, one value a field" && s.repeats() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -80,8 +81,8 @@ func (s *Sandbox) Invoke(ctx context.Context, event []byte, streams bool) (*Answ
 // the Runtime API.
 func (s *Sandbox) FirstPoll() time.Duration { return s.running.took }
 
-// PID is the process's id.
-func (s *Sandbox) PID() int { return s.running.command.Process.Pid }
+// Process is the process that runs, until the next event finds it ended.
+func (s *Sandbox) Process() *os.Process { return s.running.command.Process }
 
 // Close kills the process, after the event under way.
 func (s *Sandbox) Close() error {

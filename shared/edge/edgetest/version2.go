@@ -2,6 +2,7 @@ package edgetest
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -68,11 +69,15 @@ func (g *Gateway) version2(r *http.Request, h http.Header, body []byte) event2 {
 }
 
 // decodedPath is the path of an HTTP API: decoded, so that %2F and / are one, and
-// cut at a question mark that was escaped
+// decoded again, and cut at a question mark that was escaped
 // (github.com/middleapi/standard-server/pull/93 reports captures;
 // github.com/fastify/aws-lambda-fastify/issues/169 shows one).
 func decodedPath(r *http.Request) string {
-	path, _, _ := strings.Cut(r.URL.Path, "?")
+	path := r.URL.Path
+	if again, err := url.PathUnescape(path); err == nil {
+		path = again
+	}
+	path, _, _ = strings.Cut(path, "?")
 	return path
 }
 

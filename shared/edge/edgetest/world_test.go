@@ -29,7 +29,7 @@ const (
 	store  = "store" // the store, by its own token
 )
 
-const webhookToken = "the store's token"
+const webhookToken = "the-token-of-the-store"
 
 // world is one deployment, always with the same files and users, and a client
 // that speaks to it in one way. What its answers say of it is by names: vars has

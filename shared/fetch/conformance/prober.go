@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/shared/byterange"
 	"sluice/shared/fault"
 )
 
@@ -158,7 +159,7 @@ func (p *prober) look(ctx context.Context) error {
 		return ctx.Err() // what is wrong with it a check tells
 	}
 	p.ranges = p.first.status == http.StatusPartialContent
-	if _, _, size, err := contentRange(p.first.header); p.ranges && p.size < 0 && err == nil {
+	if _, size, err := byterange.ParseContentRange(p.first.header.Get("Content-Range")); p.ranges && p.size < 0 && err == nil {
 		p.size = size
 	}
 	return nil
@@ -175,26 +176,6 @@ func refused(status int) error {
 		kind = fault.Upstream
 	}
 	return fault.Newf(kind, "not_the_file", "The server answers a plain GET with %d %s.", status, http.StatusText(status))
-}
-
-// contentRange reads the field of a 206 (RFC 9110 §14.4); an unknown size is
-// -1.
-func contentRange(h http.Header) (first, last, size int64, err error) {
-	return parseContentRange(h.Get("Content-Range"))
-}
-
-func parseContentRange(value string) (first, last, size int64, err error) {
-	var end string
-	if _, err := fmt.Sscanf(value, "bytes %d-%d/%s", &first, &last, &end); err != nil {
-		return 0, 0, 0, errors.New("it is malformed")
-	}
-	size = -1
-	if end != "*" {
-		if _, err := fmt.Sscanf(end, "%d", &size); err != nil {
-			return 0, 0, 0, errors.New("it is malformed")
-		}
-	}
-	return first, last, size, nil
 }
 
 // coding is the content coding of an answer; "" is identity.

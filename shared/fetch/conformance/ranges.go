@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"sluice/shared/byterange"
 )
 
 // piece is how many bytes a range is asked for, at the most.
@@ -64,11 +66,11 @@ func (p *prober) isPart(a answer, first, last int64) verdict {
 	if a.status != http.StatusPartialContent {
 		return fails("The answer is %d, and not 206.", a.status)
 	}
-	gotFirst, gotLast, size, err := contentRange(a.header)
+	got, size, err := byterange.ParseContentRange(a.header.Get("Content-Range"))
 	switch {
 	case err != nil:
 		return fails("The Content-Range is %q.", a.header.Get("Content-Range"))
-	case gotFirst != first || gotLast != last || size >= 0 && p.size >= 0 && size != p.size:
+	case got.Start != first || got.Length != last-first+1 || size >= 0 && p.size >= 0 && size != p.size:
 		return fails("The Content-Range is %q, and not of bytes %d-%d of %d.", a.header.Get("Content-Range"), first, last, p.size)
 	case !a.whole || int64(len(a.body)) != last-first+1:
 		return fails("The body is not of the %d bytes that Content-Range tells.", last-first+1)
@@ -159,13 +161,13 @@ func (p *prober) areParts(parts *multipart.Reader, offsets ...int64) verdict {
 			return fails("%d of the parts asked for are not there.", len(left))
 		}
 		body, err := io.ReadAll(part)
-		first, _, _, malformed := parseContentRange(part.Header.Get("Content-Range"))
-		if err != nil || malformed != nil || !left[first] {
+		r, _, malformed := byterange.ParseContentRange(part.Header.Get("Content-Range"))
+		if err != nil || malformed != nil || !left[r.Start] {
 			return fails("A part is of %q, which nobody asked for.", part.Header.Get("Content-Range"))
 		}
-		delete(left, first)
+		delete(left, r.Start)
 		a := answer{status: http.StatusPartialContent, header: http.Header(part.Header), body: body, whole: true}
-		if v := p.isPart(a, first, first); v.outcome != OK {
+		if v := p.isPart(a, r.Start, r.Start); v.outcome != OK {
 			return v
 		}
 	}
