@@ -46,7 +46,7 @@ func (p *plan) part(number int) (part, error) {
 const maxRounds = 5
 
 // sendFile sends a file in parts, those that an earlier run did not.
-func (t *Transfer) sendFile(ctx context.Context, src *source) (err error) {
+func (t *Transfer) sendFile(ctx context.Context, src *source) error {
 	rec, err := t.openRecord()
 	if err != nil {
 		return err
