@@ -28,11 +28,13 @@ func (n *Network) Serve(t testing.TB, address string, h http.Handler) {
 	t.Helper()
 	ln := &listener{address: address, connections: make(chan net.Conn), closed: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
-	var serving sync.WaitGroup
+	serving := &requests{}
 	server := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			serving.Add(1)
+			if !serving.begin() {
+				panic(http.ErrAbortHandler)
+			}
 			defer serving.Done()
 			h.ServeHTTP(w, r)
 		}),
@@ -50,8 +52,34 @@ func (n *Network) Serve(t testing.TB, address string, h http.Handler) {
 		cancel()
 		_ = server.Close()
 		<-done
-		serving.Wait()
+		serving.end()
 	})
+}
+
+// requests are those that a server answers. One may begin while the server
+// closes: it is refused then, for a WaitGroup must not grow while it is awaited.
+type requests struct {
+	sync.WaitGroup
+
+	mu    sync.Mutex
+	ended bool
+}
+
+func (r *requests) begin() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ended {
+		r.Add(1)
+	}
+	return !r.ended
+}
+
+// end refuses what comes and waits for what runs.
+func (r *requests) end() {
+	r.mu.Lock()
+	r.ended = true
+	r.mu.Unlock()
+	r.Wait()
 }
 
 // Wrap puts wrap around the client's side of every connection from now on.
