@@ -97,6 +97,7 @@ func TestAPathIsWhatTheClientSent(t *testing.T) {
 		{sent: "/file/a//double/./dot"},
 		{sent: "/file/a/slash%2Fin", http: "/file/a/slash/in"}, // decodes it
 		{sent: "/file/a/percent%2541", http: "/file/a/percentA"},
+		{sent: "/file/a/percent%252541", http: "/file/a/percent%41"}, // which is no escape any more
 	} {
 		for _, transport := range transports() {
 			q := question{path: c.sent}
