@@ -109,6 +109,16 @@ check-generated: ## Check that the generated files are current
 lint-test: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Prove that the linter holds the rules of .golangci.yml
 	tools/check-lint-rules
 
+##@ On AWS
+
+.PHONY: validate
+validate: ## Check template.yaml, and what it becomes on AWS; asks AWS nothing
+	tools/validate-template
+
+.PHONY: deploy
+deploy: build validate ## Deploy template.yaml with AWS SAM; SAMFLAGS='--region eu-central-1 --parameter-overrides …'
+	SAM_CLI_TELEMETRY=0 .cache/aws/bin/sam deploy $(SAMFLAGS)
+
 ##@ Upkeep
 
 .PHONY: tools

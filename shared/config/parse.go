@@ -43,13 +43,21 @@ func parsePublicURL(to **url.URL, v string) error {
 	if v == "" {
 		return nil
 	}
-	u, err := url.Parse(v)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
-		strings.Trim(u.Path, "/") != "" {
+	u, err := parseBase(v)
+	if err != nil || u.Path != "" {
 		return errors.New("want an http or https URL of a host without a path, such as https://files.example.com")
 	}
-	*to = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	*to = u
 	return nil
+}
+
+// parseBase takes a URL that others begin with.
+func parseBase(v string) (*url.URL, error) {
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("want an http or https URL such as https://files.example.com or https://example.com/downloads")
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
 }
 
 func parseQueue(to **url.URL, v string) error {
@@ -67,8 +75,8 @@ func parseQueue(to **url.URL, v string) error {
 
 func parseDownloadURLs(to *[]string, v string) error {
 	for i, item := range list(v) {
-		var u *url.URL
-		if err := parsePublicURL(&u, item); err != nil {
+		u, err := parseBase(item)
+		if err != nil {
 			return fmt.Errorf("entry %d: %w", i+1, err)
 		}
 		*to = append(*to, u.String())

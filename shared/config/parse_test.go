@@ -186,7 +186,8 @@ func TestValues(t *testing.T) {
 
 		{"download-url", "", downloads, "[]"},
 		{"download-url", "https://near.example.com/, http://far.example.com:81", downloads, "[https://near.example.com http://far.example.com:81]"},
-		{"download-url", "https://near.example.com,far.example.com", downloads, refused + "entry 2: want an http or https URL of a host without a path"},
+		{"download-url", "https://near.example.com,far.example.com", downloads, refused + "entry 2: want an http or https URL"},
+		{"download-url", "https://api.example.com/live/, https://far.example.com/a/b", downloads, "[https://api.example.com/live https://far.example.com/a/b]"},
 		{"download-url", "https://me:pw@near.example.com", downloads, refused + "entry 1: want an http or https URL"},
 
 		{"log-level", "debug", level, "DEBUG"},

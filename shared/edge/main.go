@@ -109,7 +109,11 @@ func servePlain(ctx context.Context, c config.Config, log *slog.Logger, open Ope
 		return errors.Join(err, closeStores())
 	}
 	log.InfoContext(ctx, "serving", "addr", p.Addr().String())
-	return errors.Join(p.Serve(ctx), closeStores())
+	var beside []func(context.Context)
+	if deps.Recorder != nil {
+		beside = append(beside, deps.Recorder.Run) // as a server does; on Lambda, counts are written before an answer ends
+	}
+	return errors.Join(p.Serve(ctx, beside...), closeStores())
 }
 
 // handleOne handles the event that r holds.
