@@ -41,7 +41,7 @@ func TestKeysAreRotatedUnderAServer(t *testing.T) {
 	if header(fresh) == header(old) {
 		t.Error("after the rotation the old key signs, want the new one to")
 	}
-	wantRefused(t, []string{"admin", "rotate"}, []string{"SLUICE_DATA=" + data}, "SLUICE_KEYS: want ssm:/path or secretsmanager:name, not file:")
+	wantRefused(t, []string{"admin", "rotate"}, []string{"SLUICE_DATA=" + data}, "SLUICE_KEYS: want ssm:/path or secretsmanager:name, not file")
 }
 
 // wantProfile wants a token to be good.

@@ -24,7 +24,7 @@ func Keys(a config.AWS, cfg aws.Config, u *url.URL) (keys.Store, string, error) 
 		c := newClient(service{"secretsmanager", "secretsmanager", "1.1"}, At(cfg, a.Endpoint("SECRETSMANAGER")))
 		return secrets{c}, u.Opaque, nil
 	}
-	return nil, "", fmt.Errorf("want ssm:/path or secretsmanager:name, not %s:", u.Scheme)
+	return nil, "", fmt.Errorf("want ssm:/path or secretsmanager:name, not %s", u.Scheme)
 }
 
 // parameters are secure strings in Systems Manager's Parameter Store.
