@@ -89,7 +89,7 @@ fuzz: ## Fuzz every target for FUZZTIME (20s) each; PKG=./shared/byterange for o
 	tools/fuzz $(FUZZTIME) $(PKG)
 
 .PHONY: bench
-bench: bin/sluice ## Measure against nginx, HAProxy and a bare Gin route; docs/performance.md explains
+bench: bin/sluice ## Measure against nginx, HAProxy, other download clients and a bare Gin route; docs/performance.md explains
 	tools/install-bench-tools
 	go run ./bench $(BENCHFLAGS)
 
