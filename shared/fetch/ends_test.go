@@ -199,18 +199,22 @@ func fetchFrom(t *testing.T, sources []*habitual, options fetch.Options, content
 func TestNoProgressEnds(t *testing.T) {
 	late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { file.ServeHTTP(&slowly{w}, r) })
 	wholeCut := func(w http.ResponseWriter, r *http.Request) { r.Header.Del("Range"); bare.Cut(5<<20)(w, r) }
+	tooLong := func(w http.ResponseWriter, r *http.Request) { r.Header.Del("Range"); file.Chunked(9)(w, r) }
 	for _, c := range []struct {
-		name  string
-		serve http.Handler
-		code  string
+		name    string
+		serve   http.Handler
+		content fetch.Content
+		code    string
 	}{
-		{"silent to everybody but the first", ft.From(2, ft.Silent, file), "stalled"},
-		{"five seconds late with every answer", late, ""},
-		{"breaks off at the same place, and nothing to go on by", ft.Always(wholeCut), "no_answer"},
+		{"silent to everybody but the first", ft.From(2, ft.Silent, file), fetch.Content{}, "stalled"},
+		{"five seconds late with every answer", late, fetch.Content{}, ""},
+		{"breaks off at the same place, and nothing to go on by", ft.Always(wholeCut), fetch.Content{}, "no_answer"},
+		{"more than all chunks, and no length", ft.Always(tooLong), chunksOf(file, 1<<20), "digest_mismatch"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, c.serve)
+				r.request.Content = c.content
 				began := time.Now()
 				_, err := r.get(t)
 				check(t, r.dir, err, file, c.code)

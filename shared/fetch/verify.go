@@ -89,7 +89,8 @@ func (c *checker) chunk(i int64) *chunk {
 // wrote is told of bytes that are in the file now, and returns the chunks that
 // they completed. No byte is told twice, unless it was forgotten.
 func (c *checker) wrote(src *source, at int64, got bite) (complete []int64) {
-	for end := at + got.length; at < end; {
+	// What comes after the last chunk is of none; the size will tell.
+	for end := min(at+got.length, c.content.Size); at < end; {
 		i := at / c.content.ChunkSize
 		ch := c.chunk(i)
 		n := min(end, ch.span.End) - at
