@@ -120,6 +120,7 @@ func sessionRows() []row {
 		{"by the session, a range", nobody, "GET {source}", "Range: bytes=-1", "", 206, ""},
 		{"by the session, HEAD", nobody, "HEAD {source}", "", "", 200, ""},
 		{"by what is no session", nobody, "GET /s/none/a", "", "", 403, ""},
+		{"the sessions of a user", ada, "GET /api/sessions", "", "", 200, ""},
 		{"a session read", ada, "GET /api/sessions/{session}", "", "", 200, ""},
 		{"another's session", eve, "GET /api/sessions/{session}", "", "", 404, ""},
 		{"a session renewed", ada, "POST /api/sessions/{session}/renew", "", "", 200, ""},
