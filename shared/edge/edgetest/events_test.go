@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sluice/shared/api"
 	"sluice/shared/app/local/localtest"
+	"sluice/shared/contract/contracttest"
 	"sluice/shared/edge"
 	"sluice/shared/edge/edgetest"
 )
@@ -23,16 +25,18 @@ import (
 
 var update = flag.Bool("update", false, "write the events in /events anew")
 
-// recorded are the requests of which /events has the events, one for each group
-// of routes, and what a server answers that has ada's file public.txt, and
-// nothing that an id names.
-var recorded = []struct {
+type recordedRequest struct {
 	operation string
 	request   string
 	fields    string
 	body      string
 	want      int
-}{
+}
+
+// recorded are the requests of which /events has the events, one for each
+// operation and a preflight, and what a server answers that has ada's file public.txt, and
+// nothing that an id names.
+var recorded = []recordedRequest{
 	{"healthz", "GET /healthz", "", "", 200},
 	{"getJwks", "GET /.well-known/jwks.json", "", "", 200},
 	{"preflight", "OPTIONS /api/files", "Origin: https://app.example | Access-Control-Request-Method: POST", "", 204},
@@ -52,6 +56,56 @@ var recorded = []struct {
 	{"getLink", "GET /l/none/a", "", "", 403},
 	{"listDownloads", "GET /api/audit", "Authorization: Bearer expired", "", 401},
 	{"listImports", "GET /api/imports", "Authorization: Bearer expired", "", 401},
+	{"refreshToken", "POST /api/token/refresh", "Content-Type: application/json", `{"refresh_token":"ended"}`, 401},
+	{"logout", "POST /api/logout", "Content-Type: application/json", `{"refresh_token":"ended"}`, 401},
+	{"updateProfile", "PATCH /api/profile", "Content-Type: application/json | Authorization: Bearer expired", `{"display_name":"Åda"}`, 401},
+	{"createUser", "POST /api/users", "Content-Type: application/json | Authorization: Bearer expired", `{"username":"eve","password":"a password for tests","role":"user"}`, 401},
+	{"getUser", "GET /api/users/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"updateUser", "PATCH /api/users/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Content-Type: application/json | Authorization: Bearer expired", `{"disabled":true}`, 401},
+	{"deleteUser", "DELETE /api/users/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"deleteFileByPath", "DELETE /file/ada/bytes.bin", "Authorization: Bearer expired", "", 401},
+	{"getFileInfo", "GET /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"updateFile", "PATCH /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Content-Type: application/json | Authorization: Bearer expired", `{"path":"moved/größe.bin"}`, 401},
+	{"deleteFile", "DELETE /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", `Authorization: Bearer expired | If-Match: "a"`, "", 401},
+	{"headFileContent", "HEAD /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/content", "", "", 401},
+	{"getManifest", "GET /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/manifest?format=metalink", "Authorization: Bearer expired", "", 401},
+	{"listVersions", "GET /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/versions", "Authorization: Bearer expired", "", 401},
+	{"restoreFile", "POST /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/restore", "Content-Type: application/json | Authorization: Bearer expired", `{"version_id":"01J9Z0Q8R7XN5S3V2T1W4Y6Z8A"}`, 401},
+	{"undeleteFile", "POST /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/undelete", "Authorization: Bearer expired", "", 401},
+	{"createLink", "POST /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/link", "Content-Type: application/json | Authorization: Bearer expired", `{"expires_in":3600}`, 401},
+	{"revokeLink", "DELETE /api/files/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/links/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"headLink", "HEAD /l/none/a", "", "", 403},
+	{"getUpload", "GET /api/uploads/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"abortUpload", "DELETE /api/uploads/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"issueParts", "POST /api/uploads/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/parts", "Content-Type: application/json | Authorization: Bearer expired", `{"parts":[{"number":1}]}`, 401},
+	{"completeUpload", "POST /api/uploads/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/complete", "Authorization: Bearer expired", "", 401},
+	{"describeTus", "OPTIONS /api/tus", "", "", 204},
+	{"getTusUpload", "HEAD /api/tus/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Tus-Resumable: 1.0.0 | Authorization: Bearer expired", "", 401},
+	{"appendToTusUpload", "PATCH /api/tus/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Tus-Resumable: 1.0.0 | Upload-Offset: 0 | Content-Type: application/offset+octet-stream | Authorization: Bearer expired", "a piece", 401},
+	{"terminateTusUpload", "DELETE /api/tus/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Tus-Resumable: 1.0.0 | Authorization: Bearer expired", "", 401},
+	{"overrideTusMethod", "POST /api/tus/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Tus-Resumable: 1.0.0 | X-HTTP-Method-Override: DELETE | Authorization: Bearer expired", "", 401},
+	{"listSessions", "GET /api/sessions", "Authorization: Bearer expired", "", 401},
+	{"getSession", "GET /api/sessions/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"deleteSession", "DELETE /api/sessions/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"renewSession", "POST /api/sessions/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A/renew", "Authorization: Bearer expired", "", 401},
+	{"headSource", "HEAD /s/none/a", "", "", 403},
+	{"getUsage", "GET /api/usage?from=2026-01-01", "Authorization: Bearer expired", "", 401},
+	{"createImport", "POST /api/imports", "Content-Type: application/json | Authorization: Bearer expired", `{"source":"s3://files/videos","owner":"ada"}`, 401},
+	{"getImport", "GET /api/imports/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"stopImport", "DELETE /api/imports/01J9Z0Q8R7XN5S3V2T1W4Y6Z8A", "Authorization: Bearer expired", "", 401},
+	{"receiveEvents", "POST /api/events/s3", "Content-Type: application/json | Authorization: Bearer expired", `{"Records":[]}`, 401},
+	{"readyz", "GET /readyz", "", "", 200},
+	{"getOpenapi", "GET /openapi.json", "", "", 200},
+}
+
+// TestEveryOperationIsRecorded holds the list to the contract.
+func TestEveryOperationIsRecorded(t *testing.T) {
+	t.Parallel()
+	for _, o := range contracttest.New(t).Operations() {
+		if !slices.ContainsFunc(recorded, func(x recordedRequest) bool { return x.operation == o.ID }) {
+			t.Errorf("no event of %s is recorded", o)
+		}
+	}
 }
 
 // TestEvents holds the recorded events to what AWS would make of their requests,
