@@ -153,6 +153,7 @@ func (d *deployment) useSessions(file string) {
 	d.t.Helper()
 	session := d.ask(http.MethodPost, "/api/files/"+file+"/sessions", object{}, http.StatusCreated)
 	d.ask(http.MethodGet, text(objects(session, "sources")[0], "url"), nil, http.StatusOK)
+	d.ask(http.MethodGet, "/api/sessions", nil, http.StatusOK)
 	at := "/api/sessions/" + text(session, "id")
 	d.ask(http.MethodGet, at, nil, http.StatusOK)
 	d.ask(http.MethodPost, at+"/renew", nil, http.StatusOK)
