@@ -63,6 +63,7 @@ type Client struct {
 	plain   *http.Transport
 	hosts   hosts
 	slots   slots
+	folders folders
 	limiter *rate.Limiter // nil: no limit
 	buffers buffers
 	boot    func() string // bootID, which takes as long as opening a file does
@@ -82,7 +83,7 @@ func New(o Options) *Client {
 	if o.UserAgent == "" {
 		o.UserAgent = "sluice"
 	}
-	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}, boot: sync.OnceValue(bootID)}
+	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}, folders: folders{by: map[string]*folder{}}, boot: sync.OnceValue(bootID)}
 	c.buffers.size, c.buffers.room = bufferSize, make([]byte, pipeSize)
 	if o.LimitRate > 0 {
 		c.buffers.size, c.buffers.room = int(min(bufferSize, max(o.LimitRate/20, 1<<10))), nil
