@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // Transfer is one file on its way. It is safe for concurrent use.
@@ -160,7 +161,7 @@ func (t *Transfer) identity() string {
 	if name == "" {
 		u, err := url.Parse(t.request.Sources[0].URL)
 		if err == nil {
-			name = origin(u) + u.EscapedPath()
+			name = outbound.Origin(u) + u.EscapedPath()
 		}
 	}
 	sum := sha256.Sum256([]byte(name))
