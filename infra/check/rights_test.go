@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"sluice/shared/app/amazon/amazontest"
 )
 
 // Every function does all of its work with the rights of its role, and has none
@@ -23,6 +25,7 @@ func TestRolesAreEnoughAndNoMore(t *testing.T) {
 	d.useSessions(file)
 	d.useImports()
 	d.useRemovals(file)
+	d.useLost()
 	for _, name := range []string{"Download", "DownloadStream"} {
 		if err := d.deps[name].Recorder.Flush(t.Context()); err != nil {
 			t.Errorf("%s counts: %v", name, err)
@@ -56,6 +59,9 @@ func (d *deployment) failures() (found []any) {
 	}
 	return found
 }
+
+// long is more than any job here takes.
+const long = time.Minute
 
 func (d *deployment) login(username string) {
 	d.t.Helper()
@@ -118,8 +124,11 @@ func (d *deployment) useUploads() {
 		d.ask(http.MethodPut, text(objects(issued, "parts")[0], "url"), part, http.StatusOK)
 	}
 	d.ask(http.MethodPost, at+"/complete", nil, http.StatusAccepted)
-	if done := d.work(); done == 0 {
-		d.t.Error("a large upload makes no job")
+	const short = 9 * time.Second // less than a job keeps for its end
+	for _, each := range []time.Duration{short, long} {
+		if worked := d.work(each); worked != 1 {
+			d.t.Errorf("a large upload makes %d messages, want one, and one more when its job is out of time", worked)
+		}
 	}
 	file := text(d.ask(http.MethodGet, at, nil, http.StatusOK), "file_id")
 	d.ask(http.MethodGet, "/api/files/"+file+"/manifest", nil, http.StatusOK)
@@ -167,19 +176,20 @@ func (d *deployment) useImports() {
 	d.t.Helper()
 	d.putObject("videos/a.mp4", "one")
 	begun := d.ask(http.MethodPost, "/api/imports", object{"source": "s3://" + bucketName + "/videos/", "owner": "admin", "path": "videos"}, http.StatusAccepted)
-	d.work()
+	d.work(long)
 	if got := d.ask(http.MethodGet, "/api/imports/"+text(begun, "id"), nil, http.StatusOK); text(got, "state") != "done" {
 		d.t.Errorf("the import is %v", got)
 	}
 	d.ask(http.MethodGet, "/api/imports", nil, http.StatusOK)
 	d.putObject("videos/b.mp4", "two")
-	d.ingest(`{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"version":"0","bucket":{"name":"` + bucketName + `"},"object":{"key":"videos/b.mp4","size":3,"etag":"b8a9f715dbb64fd5c56e7783c6820a61"}}}`)
+	d.rest.Put(amazontest.Message{Queue: d.queueURL(), Body: `{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"version":"0","bucket":{"name":"` + bucketName + `"},"object":{"key":"videos/b.mp4","size":3,"etag":"b8a9f715dbb64fd5c56e7783c6820a61"}}}`})
+	d.work(long)
 	d.ask(http.MethodGet, "/file/admin/videos/b.mp4", nil, http.StatusOK)
 	d.ask(http.MethodGet, "/file/admin/videos/a.mp4", nil, http.StatusOK)
 	imported := d.ask(http.MethodGet, "/api/files?prefix=videos/", nil, http.StatusOK)
 	id := text(objects(imported, "files")[0], "id")
 	d.ask(http.MethodGet, "/api/files/"+id+"/manifest", nil, http.StatusAccepted)
-	d.work()
+	d.work(long)
 	d.ask(http.MethodGet, "/api/files/"+id+"/manifest", nil, http.StatusOK)
 	d.putObject("videos/a.mp4", "another")
 	d.ask(http.MethodGet, "/file/admin/videos/a.mp4", nil, http.StatusConflict)
@@ -187,7 +197,7 @@ func (d *deployment) useImports() {
 
 	stopped := d.ask(http.MethodPost, "/api/imports", object{"source": "s3://" + bucketName + "/videos/", "owner": "admin", "path": "videos"}, http.StatusAccepted)
 	d.ask(http.MethodDelete, "/api/imports/"+text(stopped, "id"), nil, http.StatusNoContent)
-	d.work()
+	d.work(long)
 }
 
 func (d *deployment) putObject(key, content string) {
@@ -216,6 +226,22 @@ func (d *deployment) useRemovals(file string) {
 // left is how many objects are to be there in the end: of small.bin, of tus.bin,
 // and the two that were imported.
 const left = 4
+
+// useLost completes an upload whose job is never sent.
+func (d *deployment) useLost() {
+	d.t.Helper()
+	begun := d.ask(http.MethodPost, "/api/files", object{"path": "lost.bin", "size": 5}, http.StatusCreated)
+	at := "/api/uploads/" + text(begun, "upload_id")
+	issued := d.ask(http.MethodPost, at+"/parts", object{"parts": []object{{"number": 1}}}, http.StatusOK)
+	d.ask(http.MethodPut, text(objects(issued, "parts")[0], "url"), []byte("hello"), http.StatusOK)
+	if _, err := d.deps["Files"].Catalog.Verify(d.t.Context(), text(begun, "upload_id")); err != nil { // and here Files is halted
+		d.t.Fatal(err)
+	}
+	d.sweepUntil("Janitor sends what was left lying to the queue", func() bool { return d.work(long) == 1 })
+	if got := d.ask(http.MethodGet, at, nil, http.StatusOK); text(got, "state") != "complete" {
+		d.t.Errorf("what was left lying is %v, want complete", got)
+	}
+}
 
 // objects returns how many there are in the bucket.
 func (d *deployment) objects() int {
