@@ -63,11 +63,20 @@ func (r *request) address() netip.Addr {
 	return a.Unmap()
 }
 
+// joinForwarded makes one line of several (RFC 9110 §5.3). Gin reads the first
+// alone, which is the client's where a proxy adds a line of its own behind it.
+func joinForwarded(h http.Header) {
+	if lines := h[forwardedFor]; len(lines) > 1 {
+		h[forwardedFor] = []string{strings.Join(lines, ", ")}
+	}
+}
+
 // begin gives a request an id and sets the headers that every answer has. end
 // must be deferred.
 func (s *server) begin(c *gin.Context, operation string) *request {
 	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
 	setDefaults(c.Writer.Header(), r.id)
+	joinForwarded(c.Request.Header)
 	if strings.HasPrefix(c.Request.URL.Path, tusPath) {
 		c.Header("Tus-Resumable", tus.Version) // with whatever answer
 	}
