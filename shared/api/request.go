@@ -127,9 +127,10 @@ func (s *server) answerPanic(r *request) {
 }
 
 // log writes the one line of a request. It holds ids and the route's name, and
-// never a path, a query or a header, which may hold secrets.
+// never a path, a query or a header, which may hold secrets, but for the id of a
+// trace.
 func (s *server) log(r *request, took time.Duration) {
-	attrs := append(make([]slog.Attr, 0, 14), // as many as there can be
+	attrs := append(make([]slog.Attr, 0, 15), // as many as there can be
 		slog.String("request_id", r.id),
 		slog.String("method", r.Request.Method),
 		slog.String("operation", r.operation),
@@ -144,7 +145,7 @@ func (s *server) log(r *request, took time.Duration) {
 	}
 	for _, a := range [...]slog.Attr{
 		slog.String("user_id", r.identity.User.ID), slog.String("issuer_id", issuer), slog.String("file_id", r.file),
-		slog.String("session_id", r.session), slog.String("event", r.event),
+		slog.String("session_id", r.session), slog.String("event", r.event), slog.String("trace_id", traceID(r.Request.Header)),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
