@@ -34,6 +34,7 @@ const (
 type request struct {
 	*gin.Context
 	id        string
+	client    string // its address: the peer's, or what a trusted proxy says
 	began     time.Time
 	operation string
 	identity  account.Identity
@@ -57,9 +58,9 @@ type request struct {
 // subject is who asks, as May takes it.
 func (r *request) subject() auth.Subject { return r.identity.Subject() }
 
-// address is the client's: the peer's, or what a trusted proxy says.
+// address is the client's.
 func (r *request) address() netip.Addr {
-	a, _ := netip.ParseAddr(r.ClientIP())
+	a, _ := netip.ParseAddr(r.client)
 	return a.Unmap()
 }
 
@@ -74,7 +75,7 @@ func joinForwarded(h http.Header) {
 // begin gives a request an id and sets the headers that every answer has. end
 // must be deferred.
 func (s *server) begin(c *gin.Context, operation string) *request {
-	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
+	r := &request{Context: c, id: auth.NewID(s.Clock()), client: c.ClientIP(), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
 	setDefaults(c.Writer.Header(), r.id)
 	joinForwarded(c.Request.Header)
 	if strings.HasPrefix(c.Request.URL.Path, tusPath) {
@@ -137,7 +138,7 @@ func (s *server) log(r *request, took time.Duration) {
 		slog.Int("status", r.Writer.Status()),
 		slog.Int64("bytes", r.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-		slog.String("client", r.ClientIP()),
+		slog.String("client", r.client),
 	)
 	issuer := ""
 	if r.linked != nil {
