@@ -22,9 +22,9 @@ type uploader struct {
 	token string
 }
 
-func newUploader(t *testing.T) *uploader {
+func newUploader(t *testing.T, settings ...string) *uploader {
 	t.Helper()
-	server := startEmpty(t)
+	server := startEmpty(t, settings...)
 	u := &uploader{newcomer(t, server), t.TempDir(), server.Login(password)}
 	u.logIn()
 	return u
