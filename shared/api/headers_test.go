@@ -366,7 +366,7 @@ func TestCORS(t *testing.T) {
 				t.Errorf("GET %s from %s: Vary %q, want Origin in it", path, origin, a.Header.Values("Vary"))
 			}
 		}
-		for method, headers := range map[string]string{"GET": "authorization,if-range,range", "PUT": "authorization,content-type,if-match,repr-digest", "PATCH": "authorization,content-type,tus-resumable,upload-checksum,upload-offset", "POST": "authorization,tus-resumable,upload-length,upload-metadata,x-http-method-override", "DELETE": "authorization,if-match"} {
+		for method, headers := range map[string]string{"GET": "authorization,if-range,range", "PUT": "authorization,content-type,if-match,repr-digest", "PATCH": "authorization,content-type,tus-resumable,upload-checksum,upload-offset", "POST": "authorization,idempotency-key,tus-resumable,upload-length,upload-metadata,x-http-method-override", "DELETE": "authorization,if-match"} {
 			a := preflight(site, "/file/admin/x", origin, method, headers).Want(t, http.StatusNoContent)
 			for header, want := range map[string]string{
 				"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Methods": method, "Access-Control-Allow-Headers": headers,

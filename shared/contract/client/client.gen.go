@@ -153,6 +153,9 @@ type ClientInterface interface {
 	// Conditions hold now and when the upload is completed, as those of a PUT do: with
 	// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 	//
+	// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+	// request again: it answers the upload that was begun, as it is now, and begins no other.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/files (the `CreateUpload` operationId).
@@ -167,6 +170,9 @@ type ClientInterface interface {
 	//
 	// Conditions hold now and when the upload is completed, as those of a PUT do: with
 	// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
+	//
+	// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+	// request again: it answers the upload that was begun, as it is now, and begins no other.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -887,6 +893,9 @@ func (c *Client) ListFiles(ctx context.Context, params *ListFilesParams, reqEdit
 // Conditions hold now and when the upload is completed, as those of a PUT do: with
 // `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 //
+// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+// request again: it answers the upload that was begun, as it is now, and begins no other.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/files (the `CreateUpload` operationId).
@@ -911,6 +920,9 @@ func (c *Client) CreateUploadWithBody(ctx context.Context, params *CreateUploadP
 //
 // Conditions hold now and when the upload is completed, as those of a PUT do: with
 // `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
+//
+// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+// request again: it answers the upload that was begun, as it is now, and begins no other.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2512,37 +2524,48 @@ func NewCreateUploadRequestWithBody(server string, params *CreateUploadParams, c
 
 	if params != nil {
 
-		if params.IfMatch != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-Match", headerParam0)
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
 		}
 
 		if params.IfNoneMatch != nil {
-			var headerParam1 string
+			var headerParam2 string
 
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam2)
 		}
 
 		if params.IfUnmodifiedSince != nil {
-			var headerParam2 string
+			var headerParam3 string
 
-			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Unmodified-Since", *params.IfUnmodifiedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Unmodified-Since", *params.IfUnmodifiedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-Unmodified-Since", headerParam2)
+			req.Header.Set("If-Unmodified-Since", headerParam3)
 		}
 
 	}

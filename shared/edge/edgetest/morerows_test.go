@@ -82,6 +82,12 @@ func partRows() []row {
 		{"complete, once more", ada, "POST /api/uploads/{upload}/complete", "", "", 200, ""},
 		{"an upload that is complete cannot be aborted", ada, "DELETE /api/uploads/{upload}", "", "", 409, ""},
 		{"another upload", ada, "POST /api/files", "", `{"path":"parts/b"}`, 201, "upload2=upload_id"},
+		{"an upload under a key", ada, "POST /api/files", `Idempotency-Key: "a key, quoted"`, `{"path":"parts/c"}`, 201, "once=upload_id"},
+		{"the same under the same key", ada, "POST /api/files", `Idempotency-Key: "a key, quoted"`, `{"path":"parts/c"}`, 201, "again=upload_id"},
+		{"another under the same key", ada, "POST /api/files", `Idempotency-Key: "a key, quoted"`, `{"path":"parts/d"}`, 422, ""},
+		{"a key of nothing", ada, "POST /api/files", "Idempotency-Key: ", `{"path":"parts/c"}`, 400, ""},
+		{"the one upload of both", ada, "DELETE /api/uploads/{once}", "", "", 204, ""},
+		{"is the other's too", ada, "POST /api/uploads/{again}/complete", "", "", 409, ""},
 		{"aborted", ada, "DELETE /api/uploads/{upload2}", "", "", 204, ""},
 		{"an upload by a guest", gus, "POST /api/files", "", `{"path":"b"}`, 403, ""},
 	}
