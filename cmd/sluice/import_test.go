@@ -182,7 +182,7 @@ func TestImportCommand(t *testing.T) {
 		{"for good", byToken, "s3://files/videos --owner admin --path in", 0, "2 objects: 1 registered (5 bytes), 0 unchanged, 1 skipped, 0 failed\n"},
 		{"what is skipped", byToken, "s3://files/videos/ --owner admin --path in", 0, "videos/b.mp4: A file of another origin has the path.\n"},
 		{"again", byToken, "s3://files/videos/ --owner admin --path in", 0, "2 objects: 0 registered (0 bytes), 1 unchanged, 1 skipped, 0 failed\n"},
-		{"from elsewhere", byToken, "s3://others/ --owner admin", 7, "A source lies where this server keeps its files: in s3://files"},
+		{"from elsewhere", byToken, "s3://others/ --owner admin", 7, "A source lies in one of these: s3://files"},
 		{"for nobody", byToken, "s3://files/videos --owner nobody", 5, "There is no such"},
 		{"without an owner", byToken, "s3://files/videos", 2, "owner"},
 		{"without a source", byToken, "--owner admin", 2, "takes one source"},

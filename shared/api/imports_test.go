@@ -3,17 +3,16 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"sluice/localstack/stores"
 	"sluice/shared/app/local/localtest"
 	"sluice/shared/auth"
 	"sluice/shared/blob"
@@ -66,23 +65,27 @@ func (a *answers) provokeByImports() {
 	events(a.elsewhere(deps), webhookToken).Want(a.t, http.StatusNotFound)
 }
 
-// bucket is what others do in the store of a rig.
+// bucket is what others do in a bucket of a store.
 type bucket struct {
 	*s3.Client
-	t *testing.T
+	t    *testing.T
+	name string
 }
 
-func (s *storeRig) bucket() bucket {
+func bucketOf(t *testing.T, store *stores.S3, name string) bucket {
 	return bucket{s3.New(s3.Options{
-		Region: s.store.Region, BaseEndpoint: &s.store.Endpoint, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(s.store.AccessKey, s.store.SecretKey, ""),
-	}), s.t}
+		Region: store.Region, BaseEndpoint: &store.Endpoint, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKey, store.SecretKey, ""),
+	}), t, name}
 }
+
+// bucket returns the one of the rig's blobs.
+func (s *storeRig) bucket() bucket { return bucketOf(s.t, s.store, "sluice") }
 
 func (b bucket) put(key, content string) {
 	b.t.Helper()
 	_, err := b.PutObject(b.t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String("sluice"), Key: &key, Body: strings.NewReader(content), ContentType: aws.String("text/plain"),
+		Bucket: &b.name, Key: &key, Body: strings.NewReader(content), ContentType: new("text/plain"),
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -91,12 +94,12 @@ func (b bucket) put(key, content string) {
 
 func (b bucket) has(key string) bool {
 	b.t.Helper()
-	_, err := b.HeadObject(b.t.Context(), &s3.HeadObjectInput{Bucket: aws.String("sluice"), Key: &key})
+	_, err := b.HeadObject(b.t.Context(), &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
 	return err == nil
 }
 
 // runImport imports and waits for the end.
-func (s *storeRig) runImport(request map[string]any) contract.Import {
+func (s *rig) runImport(request map[string]any) contract.Import {
 	s.t.Helper()
 	id := s.admin.JSON(http.MethodPost, "/api/imports", request).Want(s.t, http.StatusAccepted).Field(s.t, "id")
 	for {
@@ -203,6 +206,7 @@ func TestImportsOfWhatIsNotOurs(t *testing.T) {
 		{"s3://another/blobs/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
 		{"s3://sluice/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
 		{"s3://sluice/blobsandmore/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
+		{"s3://sluice/blobs/s3://media/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
 		{"videos/", "", http.StatusBadRequest, "invalid_field", "source"},
 		{"s3://sluice/blobs/?x=1", "", http.StatusBadRequest, "invalid_field", "source"},
 		{"s3://sluice/blobs/", "a//b", http.StatusBadRequest, "invalid_field", "path"},
@@ -254,12 +258,7 @@ func TestEventsRegisterObjects(t *testing.T) {
 	for owner, source := range map[string]string{"admin": "s3://sluice/blobs/in/", "ada": "s3://sluice/blobs/in/ada/"} {
 		s.runImport(map[string]any{"source": source, "owner": owner, "path": "from"})
 	}
-	tell := func(event, key string) {
-		t.Helper()
-		body := fmt.Sprintf(`{"Records":[{"eventName":%q,"new":{},"s3":{"bucket":{"name":"sluice"},"object":{"key":%q,"eTag":"stale","size":7}}}]}`,
-			event, url.QueryEscape(key))
-		with(s.Anonymous(), webhookToken).Do(http.MethodPost, "/api/events/s3", strings.NewReader(body), "Content-Type", "application/json").Want(t, http.StatusNoContent)
-	}
+	tell := func(event, key string) { t.Helper(); s.tell(event, "sluice", key) }
 	want := func(path string, status int, content string) {
 		t.Helper()
 		if a := s.admin.Do(http.MethodGet, "/file/"+path, nil).Want(t, status); status == http.StatusOK && string(a.Body) != content {

@@ -22,6 +22,7 @@ type Config struct {
 	Addr           string         // host:port to listen on
 	Data           string         // folder of the embedded stores and keys
 	Blob           *url.URL       // where blobs are: file:///folder or s3://bucket/prefix/?options
+	ImportBuckets  []*url.URL     // what else imports may be of: s3://bucket/folder/?options, whose Path is empty or ends in a slash
 	Table          *url.URL       // where records are: bolt:///file or dynamodb://table?options
 	Keys           *url.URL       // where the signing keys are: file:///file, ssm:/path or secretsmanager:name
 	Queue          *url.URL       // the SQS queue that jobs are sent to; nil: they run beside requests
@@ -73,6 +74,7 @@ func settings() []setting {
 		{"addr", "127.0.0.1:8080", "`host:port` to listen on", func(c *Config, v string) error { return parseAddr(&c.Addr, v, false) }},
 		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
 		{"blob", "", "`URL` of the blob store; file:///folder or s3://bucket (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, blobStores()) }},
+		{"import-buckets", "", "comma-separated `URLs` of buckets, or of folders in them, of which imports may be too, such as s3://media/videos/ (default: of the blob store alone)", func(c *Config, v string) error { return parseImportBuckets(&c.ImportBuckets, v) }},
 		{"table", "", "`URL` of the record store; bolt:///file or dynamodb://table (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, tableStores()) }},
 		{"keys", "", "`URL` of the signing keys; file:///file, ssm:/path or secretsmanager:name (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
 		{"queue", "", "`URL` of the SQS queue that jobs are sent to, for functions/ingest to run (default: they run beside requests)", func(c *Config, v string) error { return parseQueue(&c.Queue, v) }},
@@ -139,6 +141,9 @@ func (c *Config) finish() error {
 	c.Blob = orFile(c.Blob, "file", filepath.Join(c.Data, "blobs"))
 	c.Table = orFile(c.Table, "bolt", filepath.Join(c.Data, "sluice.db"))
 	c.Keys = orFile(c.Keys, "file", filepath.Join(c.Data, "keys.json"))
+	if err := c.checkImportBuckets(); err != nil {
+		return fmt.Errorf("%s: %w", Env("import-buckets"), err)
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return fmt.Errorf("%s and %s belong together: set both or neither", Env("tls-cert"), Env("tls-key"))
 	}

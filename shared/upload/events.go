@@ -59,8 +59,11 @@ func ReadEvents(body []byte) ([]StoredObject, error) {
 // for what an upload wrote, and for an object that cannot be a file there or is
 // gone.
 func (s *Service) RegisterObject(ctx context.Context, o StoredObject) error {
-	key, within := strings.CutPrefix(o.Key, strings.TrimPrefix(s.Root.Path, "/"))
-	if o.Bucket != s.Root.Host || !within || key == "" || strings.HasSuffix(key, "/") || catalog.OwnKey(key) {
+	key, within := s.named(s.Root.Scheme, o.Bucket, o.Key)
+	if !within {
+		key, within = s.named("s3", o.Bucket, o.Key) // where our own blobs may be on a disk
+	}
+	if !within || key == "" || strings.HasSuffix(key, "/") || catalog.OwnKey(key) {
 		return nil
 	}
 	i, err := s.importOf(ctx, key)
@@ -87,7 +90,7 @@ func (s *Service) importOf(ctx context.Context, key string) (*catalog.Import, er
 		for _, i := range page {
 			after = i.ID
 			counts := !i.DryRun && (i.State == catalog.ImportRunning || i.State == catalog.ImportDone)
-			if counts && strings.HasPrefix(key, i.Prefix) && (found == nil || len(i.Prefix) > len(found.Prefix)) {
+			if counts && covers(i, key) && (found == nil || len(i.Prefix) > len(found.Prefix)) {
 				found = &i
 			}
 		}

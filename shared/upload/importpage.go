@@ -31,7 +31,7 @@ func (s *Service) importAll(ctx context.Context, i catalog.Import, lease *catalo
 		if err := lease.Keep(ctx); err != nil {
 			return err
 		}
-		objects, more, err := s.Blobs.List(ctx, i.Prefix, i.Cursor, importPage)
+		objects, more, err := s.list(ctx, i)
 		if err != nil {
 			return err
 		}
@@ -162,12 +162,15 @@ func (s *Service) register(ctx context.Context, i catalog.Import, o blob.Object)
 	if err := CheckPath("path", object.Path); err != nil {
 		return "", 0, err
 	}
+	if !covers(i, object.Key) {
+		return "", 0, fault.New(fault.Invalid, "key_unsupported", "A key of our own bucket cannot begin as a reference to another.")
+	}
 	outcome, err := s.Catalog.WouldRegister(ctx, object)
 	if err != nil || i.DryRun || outcome == catalog.RegisteredNothing || outcome == catalog.RegisteredBefore {
 		return outcome, object.Size, err
 	}
 	for {
-		attrs, err := s.Blobs.Stat(ctx, object.Key)
+		attrs, err := s.stat(ctx, object.Key)
 		if err != nil {
 			return "", 0, err
 		}

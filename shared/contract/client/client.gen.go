@@ -355,8 +355,9 @@ type ClientInterface interface {
 	//
 	// Begins a job of the server that makes each object under a source the file of an owner, without
 	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-	// it. The source lies where the deployment keeps its files; another place is 422
-	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+	// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+	// `import_unsupported`.
 	//
 	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
 	// file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -371,8 +372,9 @@ type ClientInterface interface {
 	//
 	// Begins a job of the server that makes each object under a source the file of an owner, without
 	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-	// it. The source lies where the deployment keeps its files; another place is 422
-	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+	// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+	// `import_unsupported`.
 	//
 	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
 	// file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -1289,8 +1291,9 @@ func (c *Client) ListImports(ctx context.Context, params *ListImportsParams, req
 //
 // Begins a job of the server that makes each object under a source the file of an owner, without
 // copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-// it. The source lies where the deployment keeps its files; another place is 422
-// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+// `import_unsupported`.
 //
 // Importing again changes nothing of what has not changed, and makes a new version of what has. A
 // file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -1315,8 +1318,9 @@ func (c *Client) CreateImportWithBody(ctx context.Context, contentType string, b
 //
 // Begins a job of the server that makes each object under a source the file of an owner, without
 // copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-// it. The source lies where the deployment keeps its files; another place is 422
-// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+// `import_unsupported`.
 //
 // Importing again changes nothing of what has not changed, and makes a new version of what has. A
 // file that did not come of that object is never touched: the object is skipped, and so is one whose
