@@ -92,6 +92,13 @@ func (b bucket) put(key, content string) {
 	}
 }
 
+func (b bucket) remove(key string) {
+	b.t.Helper()
+	if _, err := b.DeleteObject(b.t.Context(), &s3.DeleteObjectInput{Bucket: &b.name, Key: &key}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 func (b bucket) has(key string) bool {
 	b.t.Helper()
 	_, err := b.HeadObject(b.t.Context(), &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
@@ -273,7 +280,7 @@ func TestEventsRegisterObjects(t *testing.T) {
 		tell("ObjectCreated:CompleteMultipartUpload", "blobs/in/ada/x")
 		tell("ObjectCreated:Put", "blobs/other/y")
 		tell("ObjectCreated:Put", "blobs/in/gone")
-		tell("s3:ObjectRemoved:Delete", "blobs/in/a b+c")
+		tell("s3:ObjectRemoved:Delete", "blobs/in/a b+c") // it is there, whatever was
 		tell("s3:ObjectCreated:Put", "elsewhere/a b+c")
 	}
 	want("admin/from/a%20b+c", http.StatusOK, "one")
@@ -284,4 +291,50 @@ func TestEventsRegisterObjects(t *testing.T) {
 	want("admin/from/a%20b+c", http.StatusConflict, "")
 	tell("s3:ObjectCreated:Put", "blobs/in/a b+c")
 	want("admin/from/a%20b+c", http.StatusOK, "another")
+}
+
+// Of an object that is gone the version is marked, and the store not asked for it
+// again, however often and in whichever order that is told. When it is back it is
+// a file again.
+func TestEventsMarkWhatIsGone(t *testing.T) {
+	s := openStore(t)
+	b := s.bucket()
+	s.runImport(map[string]any{"source": "s3://sluice/blobs/in/", "owner": "admin"})
+	tell := func(event, key string) { t.Helper(); s.tell(event, "sluice", "blobs/in/"+key) }
+	want := func(when string, status int) {
+		t.Helper()
+		opened := len(s.blobs.Opens())
+		a := s.admin.Do(http.MethodGet, "/file/admin/a", nil)
+		if a.StatusCode != status || status == http.StatusConflict && (a.Code() != "blob_changed" || len(s.blobs.Opens()) != opened) {
+			t.Errorf("%s the answer is %s and the store was asked %d times, want %d, and nothing asked of the store for a 409", when, a, len(s.blobs.Opens())-opened, status)
+		}
+	}
+	b.put("blobs/in/a", "one")
+	tell("ObjectCreated:Put", "a")
+	want("when it was created", http.StatusOK)
+	b.remove("blobs/in/a")
+	for range 2 {
+		tell("s3:ObjectRemoved:Delete", "a")
+		want("when it is gone", http.StatusConflict)
+	}
+	tell("ObjectCreated:Put", "a") // late
+	want("when its creation is told once more", http.StatusConflict)
+	b.put("blobs/in/a", "one") // the same bytes, and so the same entity tag
+	tell("s3:ObjectRemoved:Delete", "a")
+	want("when it is back, though its removal is told", http.StatusOK)
+	s.blobs.Script(blobtest.Stat, blobtest.Fault{Err: blobtest.Error{Code: blob.NotFound}})
+	tell("ObjectCreated:Put", "a")
+	want("when it came back between a look and the mark", http.StatusOK)
+	tell("s3:ObjectRemoved:Delete", "never")
+	wantCounts(t, "afterwards", s.runImport(map[string]any{"source": "s3://sluice/blobs/in/", "owner": "admin"}), 1, 0, 1, 0, 0, 0)
+
+	// A file that has come to the path since is another one.
+	s.admin.Do(http.MethodDelete, "/file/admin/a", nil).Want(t, http.StatusNoContent)
+	s.admin.Put("/file/admin/a", "mine")
+	b.remove("blobs/in/a")
+	tell("s3:ObjectRemoved:Delete", "a")
+	want("of what an upload brought since", http.StatusOK)
+	if log := s.Log.String(); strings.Contains(log, "is not registered") {
+		t.Errorf("that an object is gone is logged as a failure: %s", log)
+	}
 }

@@ -42,7 +42,7 @@ type Config struct {
 	UploadParts    string         // where parts go: auto, server or store
 	UploadDigest   string         // of uploads in parts: verify or claim
 	Keep           time.Duration  // how long a replaced or deleted version is kept
-	WebhookToken   Secret         // by which a store tells of new objects; empty: it does not
+	WebhookToken   Secret         // by which a store tells of its objects; empty: it does not
 	MaxSessions    int            // open download sessions of one user
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
@@ -93,7 +93,7 @@ func settings() []setting {
 		{"upload-parts", "auto", "where the `parts` of uploads are sent: server, store (by its own URLs), or auto (the store where clients reach it)", func(c *Config, v string) error { return parseWord(&c.UploadParts, v, "auto", "server", "store") }},
 		{"upload-digest", "verify", "verify reads an upload in parts once when it is complete; `claim` believes the SHA-256 that was announced, and makes no manifest", func(c *Config, v string) error { return parseWord(&c.UploadDigest, v, "verify", "claim") }},
 		{"keep", "24h", "`duration` for which a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
-		{"webhook-token", "", "`token` by which an S3 store may tell of new objects, at /api/events/s3 (default: it may not)", func(c *Config, v string) error { return parseToken(&c.WebhookToken, v) }},
+		{"webhook-token", "", "`token` by which an S3 store may tell of its objects, at /api/events/s3 (default: it may not)", func(c *Config, v string) error { return parseToken(&c.WebhookToken, v) }},
 		{"max-sessions", "100", "`number` of download sessions that one user may have open, at most 1000", func(c *Config, v string) error { return parseNumber(&c.MaxSessions, v, 1, 1000) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
 		{"transport", "", "on Lambda, the `kind` of events that come: rest, http, alb, url-stream or rest-stream", func(c *Config, v string) error { return parseTransport(&c.Transport, v) }},

@@ -181,7 +181,7 @@ func lost(err error) error {
 }
 
 func changed(err error) error {
-	return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store.")
+	return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store, or removed there.")
 }
 
 // Changed reports whether a delivery failed since the object of its version is

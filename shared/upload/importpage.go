@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -154,7 +155,8 @@ func problemOf(key string, err error) catalog.ImportProblem {
 // register makes an object of the import a version, as it is in the store now:
 // a list, or a notification, may be older than that. One that took the place of
 // another is looked at once more, since two of these may have looked at it at
-// different times: the last to register it makes it right.
+// different times: the last to register it makes it right. Of one that is gone the
+// version is marked, and it is looked at again for the same reason.
 func (s *Service) register(ctx context.Context, i catalog.Import, o blob.Object) (catalog.Registered, int64, error) {
 	object := catalog.Object{
 		Owner: i.Owner, Path: i.Path + strings.TrimPrefix(o.Key, i.Prefix), Key: o.Key, Size: o.Size, ETag: o.ETag, By: i.By, Import: i.ID,
@@ -171,6 +173,14 @@ func (s *Service) register(ctx context.Context, i catalog.Import, o blob.Object)
 	}
 	for {
 		attrs, err := s.stat(ctx, object.Key)
+		if gone(err) {
+			marked, failed := s.Catalog.MarkGone(ctx, object)
+			if failed != nil || !marked {
+				return "", 0, cmp.Or(failed, err)
+			}
+			object.ContentType = "" // what is registered now is marked
+			continue
+		}
 		if err != nil {
 			return "", 0, err
 		}
@@ -183,6 +193,9 @@ func (s *Service) register(ctx context.Context, i catalog.Import, o blob.Object)
 		}
 	}
 }
+
+// gone reports whether an error says that an object is not there.
+func gone(err error) bool { return fault.Is(err, fault.NotFound, "blob_not_found") }
 
 func importedType(attrs blob.Attrs) string {
 	if CheckContentType("content_type", attrs.ContentType) != nil {

@@ -108,26 +108,30 @@ type ClientInterface interface {
 	// Corresponds with GET /api/audit (the `ListDownloads` operationId).
 	ListDownloads(ctx context.Context, params *ListDownloadsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveEventsWithBody Tell of new objects in the store
+	// ReceiveEventsWithBody Tell of objects in the store that are new, or gone
 	//
 	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-	// bearer; without that setting the answer is 404. An object that was created is looked up and
-	// registered for the owner, and under the path, of the import with the longest source that it lies
-	// under; where there is none the record is ignored, and so is every other event. What the record
-	// says beside the key is not believed, so records may come late, twice and in any order.
+	// bearer; without that setting the answer is 404. An object that was created or removed is looked
+	// up. Where it is there it is registered for the owner, and under the path, of the import with the
+	// longest source that it lies under; where it is gone its version is marked, and answers 409
+	// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+	// What the record says beside the key is not believed, so records may come late, twice and in any
+	// order.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/events/s3 (the `ReceiveEvents` operationId).
 	ReceiveEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveEvents Tell of new objects in the store
+	// ReceiveEvents Tell of objects in the store that are new, or gone
 	//
 	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-	// bearer; without that setting the answer is 404. An object that was created is looked up and
-	// registered for the owner, and under the path, of the import with the longest source that it lies
-	// under; where there is none the record is ignored, and so is every other event. What the record
-	// says beside the key is not believed, so records may come late, twice and in any order.
+	// bearer; without that setting the answer is 404. An object that was created or removed is looked
+	// up. Where it is there it is registered for the owner, and under the path, of the import with the
+	// longest source that it lies under; where it is gone its version is marked, and answers 409
+	// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+	// What the record says beside the key is not believed, so records may come late, twice and in any
+	// order.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -814,13 +818,15 @@ func (c *Client) ListDownloads(ctx context.Context, params *ListDownloadsParams,
 	return c.Client.Do(req)
 }
 
-// ReceiveEventsWithBody Tell of new objects in the store
+// ReceiveEventsWithBody Tell of objects in the store that are new, or gone
 //
 // Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-// bearer; without that setting the answer is 404. An object that was created is looked up and
-// registered for the owner, and under the path, of the import with the longest source that it lies
-// under; where there is none the record is ignored, and so is every other event. What the record
-// says beside the key is not believed, so records may come late, twice and in any order.
+// bearer; without that setting the answer is 404. An object that was created or removed is looked
+// up. Where it is there it is registered for the owner, and under the path, of the import with the
+// longest source that it lies under; where it is gone its version is marked, and answers 409
+// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+// What the record says beside the key is not believed, so records may come late, twice and in any
+// order.
 //
 // Takes any type of body and a specified content type.
 //
@@ -837,13 +843,15 @@ func (c *Client) ReceiveEventsWithBody(ctx context.Context, contentType string, 
 	return c.Client.Do(req)
 }
 
-// ReceiveEvents Tell of new objects in the store
+// ReceiveEvents Tell of objects in the store that are new, or gone
 //
 // Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-// bearer; without that setting the answer is 404. An object that was created is looked up and
-// registered for the owner, and under the path, of the import with the longest source that it lies
-// under; where there is none the record is ignored, and so is every other event. What the record
-// says beside the key is not believed, so records may come late, twice and in any order.
+// bearer; without that setting the answer is 404. An object that was created or removed is looked
+// up. Where it is there it is registered for the owner, and under the path, of the import with the
+// longest source that it lies under; where it is gone its version is marked, and answers 409
+// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+// What the record says beside the key is not believed, so records may come late, twice and in any
+// order.
 //
 // Takes a body of the `application/json` content type.
 //
