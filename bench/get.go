@@ -11,8 +11,11 @@ import (
 	"strings"
 )
 
-// tmpfs is where downloads go, so that no disk is measured.
-const tmpfs = "/dev/shm"
+// newTarget makes a folder for downloads in memory, so that no disk is measured.
+// The caller removes it.
+func newTarget() (string, error) {
+	return os.MkdirTemp("/dev/shm", "sluice-bench-")
+}
 
 // getters are the clients that download a URL into a file; sluice comes first.
 func getters(s settings, url, target string) []client {
@@ -40,7 +43,7 @@ func benchGet(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer nginx.stop()
-	target, err := os.MkdirTemp(tmpfs, "sluice-bench-")
+	target, err := newTarget()
 	if err != nil {
 		return nil, err
 	}

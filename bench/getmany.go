@@ -26,7 +26,7 @@ func benchGetMany(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer nginx.stop()
-	target, err := os.MkdirTemp(tmpfs, "sluice-bench-")
+	target, err := newTarget()
 	if err != nil {
 		return nil, err
 	}

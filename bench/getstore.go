@@ -32,7 +32,7 @@ func benchGetStore(ctx context.Context, s settings, dir string) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := os.MkdirTemp(tmpfs, "sluice-bench-")
+	target, err := newTarget()
 	if err != nil {
 		return nil, err
 	}

@@ -6,14 +6,13 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"sluice/shared/byterange"
 	"sluice/shared/contract/client"
 	"sluice/shared/digest"
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // answer is a response whose body may be kept.
@@ -27,6 +26,12 @@ type answer struct {
 	framed  bool       // the end of the body can be told from a connection that broke
 	ranged  bool       // it is a 206
 	counted bool       // its length was told, and no framing is between its bytes
+}
+
+// inOneGo reports whether the answer holds a whole file of a size, and one so
+// small that nothing of it need be recorded before its end.
+func (a answer) inOneGo(size int64) bool {
+	return a.bytes == span{0, size} && size <= leastSave
 }
 
 // examine returns what a response offers to who asked for a span, or why none
@@ -105,15 +110,6 @@ func parseContentRange(field string) (got span, size int64, ok bool) {
 	return span{r.Start, r.Start + r.Length}, size, true
 }
 
-// number reads digits and nothing else.
-func number(digits string) (int64, bool) {
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	return n, err == nil && n < math.MaxInt64
-}
-
 // emptyFile reports a 416 that says that there are no bytes at all.
 func emptyFile(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusRequestedRangeNotSatisfiable &&
@@ -137,25 +133,9 @@ func refused(resp *http.Response) error {
 			"The file on the server is shorter than the one that was begun. --restart fetches the new one from its beginning.")}
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		f.RetryAfter = retryAfter(resp.Header)
 		return failure{again, f}
 	}
 	return failure{useless, f}
-}
-
-// retryAfter reads Retry-After in both of its forms (RFC 9110 §10.2.3). A date
-// counts from the answer's own.
-func retryAfter(h http.Header) time.Duration {
-	field := h.Get("Retry-After")
-	if seconds, ok := number(field); ok {
-		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
-	}
-	until, err := http.ParseTime(field)
-	now, nowErr := http.ParseTime(h.Get("Date"))
-	if err != nil || nowErr != nil {
-		return 0
-	}
-	return max(0, until.Sub(now))
 }
 
 // noAnswer makes a failure of a request that failed without an answer, or in
@@ -167,5 +147,5 @@ func noAnswer(ctx context.Context, err error) error {
 	if f, ok := errors.AsType[failure](err); ok {
 		return f
 	}
-	return failure{again, fault.Wrap(plainError(err), fault.Unavailable, "no_answer", "The server cannot be reached, or its connection broke.")}
+	return failure{again, fault.Wrap(outbound.WithoutURL(err), fault.Unavailable, "no_answer", "The server cannot be reached, or its connection broke.")}
 }

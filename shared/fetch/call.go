@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptrace"
+	"sync"
 	"time"
 
 	"sluice/shared/fault"
@@ -31,7 +32,8 @@ type call struct {
 	source *source
 	began  time.Time
 	answer answer
-	conn   *conn // by which the answer comes; nil: its bytes cannot be diverted
+	conn   *conn  // by which the answer comes; nil: its bytes cannot be diverted
+	slot   func() // gives back what the call holds of the client's slots; nil: nothing
 	kept   int64
 	well   bool // it got on
 
@@ -79,6 +81,9 @@ func (c *call) end() {
 	c.cancel(nil)
 	if c.answer.body != nil {
 		_ = c.answer.body.Close() // all that is wanted of it was read
+	}
+	if c.slot != nil {
+		c.slot()
 	}
 }
 
@@ -172,7 +177,8 @@ func (t *Transfer) notRenewed(c *call, err error) error {
 }
 
 // probe sends the first request until there is an answer whose bytes may be
-// kept: of what is lacking first, where an earlier run left something.
+// kept: of what is lacking first, where an earlier run left something. The call
+// holds its slot until it ends.
 func (t *Transfer) probe(ctx context.Context, earlier record) (*call, error) {
 	want := span{0, firstPiece}
 	if t.content.Size > 0 {
@@ -193,10 +199,11 @@ func (t *Transfer) probe(ctx context.Context, earlier record) (*call, error) {
 			return nil, err
 		}
 		c, err := t.probeOnce(ctx, src, want)
-		t.client.slots.give()
+		c.slot = sync.OnceFunc(t.client.slots.give)
 		if err == nil {
 			return c, nil
 		}
+		c.slot()
 		if err := t.failed(c, err, 0); err != nil {
 			return nil, err
 		}

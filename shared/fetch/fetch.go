@@ -30,6 +30,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // Options are settings of a Client. The zero value is usable.
@@ -43,7 +44,7 @@ type Options struct {
 	TLS            *tls.Config   // nil: Go's defaults
 
 	// Dial connects; nil: over TCP. Proxies are those of the environment.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial outbound.Dial
 
 	// Credentials returns the Authorization field for a URL, or "". It is
 	// asked for the URLs of sources, never for where they redirect to. It may
@@ -51,11 +52,7 @@ type Options struct {
 	Credentials func(*url.URL) string
 }
 
-const (
-	defaultConnections = 16
-	defaultStall       = 30 * time.Second
-	defaultRetries     = 10
-)
+const defaultConnections = 16
 
 // Client fetches. It is safe for concurrent use.
 type Client struct {
@@ -63,6 +60,7 @@ type Client struct {
 	plain   *http.Transport
 	hosts   hosts
 	slots   slots
+	folders folders
 	limiter *rate.Limiter // nil: no limit
 	buffers buffers
 	boot    func() string // bootID, which takes as long as opening a file does
@@ -70,19 +68,11 @@ type Client struct {
 
 // New returns a client. Close must follow.
 func New(o Options) *Client {
-	if o.MaxConnections <= 0 {
-		o.MaxConnections = defaultConnections
-	}
-	if o.Stall <= 0 {
-		o.Stall = defaultStall
-	}
-	if o.Retries <= 0 {
-		o.Retries = defaultRetries
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = "sluice"
-	}
-	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}, boot: sync.OnceValue(bootID)}
+	o.MaxConnections = outbound.Or(o.MaxConnections, defaultConnections)
+	o.Stall = outbound.Or(o.Stall, outbound.Stall)
+	o.Retries = outbound.Or(o.Retries, outbound.Retries)
+	o.UserAgent = outbound.Or(o.UserAgent, outbound.UserAgent)
+	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}, folders: folders{by: map[string]*folder{}}, boot: sync.OnceValue(bootID)}
 	c.buffers.size, c.buffers.room = bufferSize, make([]byte, pipeSize)
 	if o.LimitRate > 0 {
 		c.buffers.size, c.buffers.room = int(min(bufferSize, max(o.LimitRate/20, 1<<10))), nil
@@ -91,28 +81,19 @@ func New(o Options) *Client {
 	return c
 }
 
-// newTransport returns net/http's transport, set up for few large answers: no
-// decoding, and connections that are kept for the next range.
+// newTransport returns a transport whose connections can be diverted.
 func newTransport(o Options) *http.Transport {
-	dial := o.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: o.Stall, KeepAlive: 15 * time.Second}).DialContext
-	}
-	connect := func(ctx context.Context, network, address string) (net.Conn, error) {
+	t := outbound.Transport(outbound.Settings{Dial: o.Dial, TLS: o.TLS, Connections: o.MaxConnections, Patience: o.Stall, HTTP2: o.HTTP2})
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
 		return divertible(c), nil
 	}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(o.HTTP2)
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: connect, TLSClientConfig: o.TLS, TLSHandshakeTimeout: o.Stall,
-		DisableCompression: true, MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,
-		MaxResponseHeaderBytes: 256 << 10, ReadBufferSize: headerBuffer, Protocols: &protocols,
-	}
+	t.ReadBufferSize = headerBuffer
+	return t
 }
 
 func (c *Client) transport(*url.URL) http.RoundTripper { return c.plain }

@@ -156,7 +156,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"503 for a while", firstBad(8, ft.Status(503), file), file, right},
 
 		{"a redirect in a circle", ft.Always(ft.Status(302, "Location", link)), file, "too_many_redirects"},
-		{"a redirect to nowhere", ft.Always(ft.Status(302)), file, "bad_answer"},
+		{"a redirect to nowhere", ft.Always(ft.Status(302)), file, "bad_redirect"},
 		{"a redirect to a file of the machine", ft.Always(ft.Status(302, "Location", "file:///etc/passwd")), file, "bad_redirect"},
 		{"a redirect to a host that is not there", ft.Always(ft.Status(302, "Location", "http://nowhere.test/")), file, "no_answer"},
 		{"an error as if it were the file", ft.Always(ft.Status(200)), ft.File{Content: []byte("not the file\n")}, right},

@@ -5,29 +5,16 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
-
-// maxRedirects is how many redirects are followed to one answer.
-const maxRedirects = 10
-
-// origin is what credentials are for: scheme, host and port.
-func origin(u *url.URL) string {
-	host := strings.ToLower(u.Hostname())
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Scheme + "://" + host + ":" + port
-}
 
 // send asks u by GET and follows redirects. It returns the answer and where it
 // came from. What is for home goes to that scheme, host and port alone;
 // net/http would send it to another port too.
 func (c *Client) send(ctx context.Context, u *url.URL, home string, own, asked http.Header) (*http.Response, *url.URL, error) {
-	for range maxRedirects + 1 {
+	for range outbound.MaxRedirects + 1 {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", http.NoBody)
 		if err != nil {
 			return nil, nil, err
@@ -38,7 +25,7 @@ func (c *Client) send(ctx context.Context, u *url.URL, home string, own, asked h
 		req.Header = asked.Clone()
 		req.Header.Set("Accept-Encoding", "identity")
 		req.Header.Set("User-Agent", c.options.UserAgent)
-		if origin(u) == home {
+		if outbound.Origin(u) == home {
 			c.identify(req, u, own)
 		}
 		resp, err := c.transport(u).RoundTrip(req)
@@ -87,27 +74,11 @@ func redirect(resp *http.Response, from *url.URL) (*url.URL, error) {
 	default:
 		return nil, nil
 	}
-	next, err := from.Parse(resp.Header.Get("Location"))
-	switch {
-	case err != nil || resp.Header.Get("Location") == "":
-		err = lie("It redirects, and does not say where to.")
-	case next.Scheme != "http" && next.Scheme != "https" || next.Host == "":
-		err = failure{useless, fault.New(fault.Upstream, "bad_redirect", "The server redirects to something that is not HTTP.")}
-	case from.Scheme == "https" && next.Scheme == "http":
-		err = failure{useless, fault.New(fault.Upstream, "bad_redirect", "The server redirects from HTTPS to HTTP, where anybody could change the file.")}
-	}
+	next, err := outbound.Redirect(from, resp.Header.Get("Location"))
 	if err != nil {
 		_ = resp.Body.Close() // nothing of it is wanted
-		return nil, err
+		refused, _ := errors.AsType[*fault.Error](err)
+		return nil, failure{useless, refused}
 	}
-	next.User = nil // what another server says is no password of ours
 	return next, nil
-}
-
-// plainError takes the URL out of an error, since it may be a secret.
-func plainError(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
-	}
-	return err
 }

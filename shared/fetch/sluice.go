@@ -11,6 +11,7 @@ import (
 	"sluice/shared/contract/client"
 	"sluice/shared/digest"
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // Server is a Sluice server at which somebody is logged in. What is fetched
@@ -70,7 +71,7 @@ func (s *Server) Describe(ctx context.Context, r *Request) (bool, error) {
 // owns reports whether a URL is under the server's.
 func (s *Server) owns(u *url.URL) bool {
 	base, err := url.Parse(s.URL)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && origin(base) == origin(u) && strings.HasPrefix(u.Path, s.path(base))
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && outbound.Origin(base) == outbound.Origin(u) && strings.HasPrefix(u.Path, s.path(base))
 }
 
 func (s *Server) path(base *url.URL) string { return strings.TrimSuffix(base.Path, "/") + "/" }

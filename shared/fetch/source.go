@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sluice/shared/outbound"
 )
 
 // Source is one place that a file can be fetched from.
@@ -69,9 +71,9 @@ func (s *source) place() (at *url.URL, home string, own http.Header, age int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.resolved != nil {
-		return s.resolved, origin(s.url), s.given.Header, s.renewed
+		return s.resolved, outbound.Origin(s.url), s.given.Header, s.renewed
 	}
-	return s.url, origin(s.url), s.given.Header, s.renewed
+	return s.url, outbound.Origin(s.url), s.given.Header, s.renewed
 }
 
 // settle remembers where the source redirected to.
@@ -286,7 +288,7 @@ type hosts struct {
 func (h *hosts) of(u *url.URL) *host {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := origin(u)
+	key := outbound.Origin(u)
 	if h.by[key] == nil {
 		h.by[key] = newHost()
 	}

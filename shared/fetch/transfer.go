@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // Transfer is one file on its way. It is safe for concurrent use.
@@ -23,7 +23,7 @@ type Transfer struct {
 	result  Result
 
 	sources []*source
-	dir     *os.Root  // nil for a stream
+	dir     *folder   // nil for a stream
 	part    *partFile // nil for a stream
 	stream  *stream   // nil for a file
 	checker *checker  // nil without chunks
@@ -86,11 +86,14 @@ func (t *Transfer) run(ctx context.Context) (err error) {
 		return err
 	}
 	if t.dir != nil {
-		defer t.dir.Close()
+		defer t.client.folders.close(t.request.Dir, t.dir)
 	}
 	var earlier record
 	if t.dir != nil && t.request.Name != "" {
-		if earlier, err = t.lookFor(t.request.Name); err != nil || t.result.Already {
+		if err := t.takeName(t.request.Name); err != nil || t.result.Already {
+			return err
+		}
+		if earlier, err = t.earlier(); err != nil {
 			return err
 		}
 	}
@@ -101,7 +104,7 @@ func (t *Transfer) run(ctx context.Context) (err error) {
 	}
 	defer first.end()
 	t.enter(Allocating)
-	if err := t.allocate(first, earlier); err != nil || t.result.Already {
+	if err := t.allocate(first); err != nil || t.result.Already {
 		return err
 	}
 	if t.part != nil {
@@ -132,24 +135,28 @@ func (t *Transfer) open() error {
 	if t.request.Output != nil {
 		return nil
 	}
-	dir := t.request.Dir
-	if dir == "" {
-		dir = "."
-	}
 	var err error
-	t.dir, err = os.OpenRoot(dir)
+	t.dir, err = t.client.folders.open(t.request.Dir)
 	return diskFault(err)
 }
 
-// lookFor looks whether a file may appear under a name, and what an earlier
-// run left of it.
-func (t *Transfer) lookFor(name string) (record, error) {
+// takeName decides on a name, if a file may appear under it.
+func (t *Transfer) takeName(name string) (err error) {
 	t.setName(name)
-	done, err := checkFree(t.dir, name, t.request.Overwrite)
-	if t.result.Already = done; err != nil || done || t.request.Restart {
+	t.result.Already, err = checkFree(t.dir.Root, name, t.request.Overwrite)
+	return err
+}
+
+// earlier is what an earlier run left of the file: before it is opened a guess,
+// since another process may be at it, and what holds from then on.
+func (t *Transfer) earlier() (record, error) {
+	r, found, err := loadRecord(t.dir.Root, recordOf(t.result.Name))
+	if t.part != nil {
+		t.part.recorded = found
+	}
+	if t.request.Restart {
 		return record{}, err
 	}
-	r, _, err := loadRecord(t.dir, recordOf(name))
 	return r, err
 }
 
@@ -160,7 +167,7 @@ func (t *Transfer) identity() string {
 	if name == "" {
 		u, err := url.Parse(t.request.Sources[0].URL)
 		if err == nil {
-			name = origin(u) + u.EscapedPath()
+			name = outbound.Origin(u) + u.EscapedPath()
 		}
 	}
 	sum := sha256.Sum256([]byte(name))
@@ -186,14 +193,31 @@ func (t *Transfer) finish(err error) error {
 		return diskFault(err)
 	}
 	t.enter(Publishing)
-	if err := t.part.Truncate(t.size); err != nil {
-		return diskFault(err)
-	}
-	return t.part.publish(t.request.Overwrite)
+	return t.part.publish(t.size, t.request.Overwrite)
 }
 
-// fetchAndVerify fetches all that is not there.
+// fetchAndVerify fetches all that is not there. A small file comes with the
+// first answer, and nothing is set up beside that.
 func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
+	t.enter(Fetching)
+	follower := t.newFollower()
+	if t.part != nil && first.answer.inOneGo(t.size) {
+		if err := t.serveFirst(ctx, first); err != nil {
+			return err
+		}
+	}
+	if t.part == nil || !t.plan.whole() {
+		if err := t.fetchBeside(ctx, first, follower); err != nil {
+			return err
+		}
+	}
+	t.result.Size, t.result.Fetched, t.result.Resumed = t.size, t.kept.Load(), t.resumed
+	return t.verify(follower)
+}
+
+// fetchBeside fetches, and has what came recorded, followed and written out
+// beside that.
+func (t *Transfer) fetchBeside(ctx context.Context, first *call, follower *follower) error {
 	if err := t.journal.begin(); err != nil {
 		return diskFault(err)
 	}
@@ -209,7 +233,6 @@ func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
 			cancel(diskFault(err))
 		}
 	})
-	follower := t.newFollower()
 	beside.Go(func() {
 		if err := follower.run(stop); err != nil {
 			cancel(diskFault(err))
@@ -222,7 +245,6 @@ func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
 			}
 		})
 	}
-	t.enter(Fetching)
 	err := t.fetch(ctx, first)
 	if err != nil {
 		cancel(err)
@@ -233,11 +255,7 @@ func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
 	if err == nil {
 		err = context.Cause(ctx)
 	}
-	if err != nil {
-		return err
-	}
-	t.result.Size, t.result.Fetched, t.result.Resumed = t.size, t.kept.Load(), t.resumed
-	return t.verify(follower)
+	return err
 }
 
 // verify checks the digest of the whole, where there is one to check.

@@ -88,7 +88,8 @@ func (t *Transfer) work(ctx context.Context, first *call) error {
 	}
 }
 
-// serveFirst is serve for the answer to the first request.
+// serveFirst is serve for the answer to the first request, if that holds
+// anything that is lacking. It ends the call.
 func (t *Transfer) serveFirst(ctx context.Context, c *call) error {
 	defer c.end()
 	defer context.AfterFunc(ctx, func() { c.cancel(context.Cause(ctx)) })()
@@ -96,11 +97,7 @@ func (t *Transfer) serveFirst(ctx context.Context, c *call) error {
 	if claim == nil {
 		return nil
 	}
-	if err := t.client.slots.take(ctx, t.request.Priority); err != nil {
-		t.plan.release(claim)
-		return err
-	}
-	defer t.client.slots.give()
+	t.firstClaim = nil
 	return t.serve(c, claim)
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 
 	"sluice/shared/contract/client"
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 const (
@@ -77,7 +77,7 @@ func badRequest(err error) error {
 // do sends a request until there is an answer that is not to be tried again, or
 // it has been tried too often. An error is of no answer, or of the context.
 func (c *Client) do(ctx context.Context, k call) (answer, error) {
-	h := c.hosts.of(origin(k.request.URL))
+	h := c.hosts.of(outbound.Origin(k.request.URL))
 	for tries := 1; ; tries++ {
 		if err := h.enter(ctx, k.content); err != nil {
 			return answer{}, err
@@ -114,26 +114,11 @@ func judge(a answer, err error) (outcome, time.Duration) {
 	}
 	switch a.status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return tooMuch, retryAfter(a.header)
+		return tooMuch, outbound.RetryAfter(a.header)
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return failed, retryAfter(a.header)
+		return failed, outbound.RetryAfter(a.header)
 	}
 	return fine, 0
-}
-
-// retryAfter reads Retry-After in both of its forms (RFC 9110 §10.2.3). A date
-// counts from the answer's own.
-func retryAfter(h http.Header) time.Duration {
-	field := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(field, 10, 63); err == nil {
-		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
-	}
-	until, err := http.ParseTime(field)
-	now, nowErr := http.ParseTime(h.Get("Date"))
-	if err != nil || nowErr != nil {
-		return 0
-	}
-	return max(0, until.Sub(now))
 }
 
 // attempt sends a request once, follows redirects, and reads the answer.
@@ -146,7 +131,7 @@ func (c *Client) attempt(ctx context.Context, k call) (answer, error) {
 	w := newWatch(c.options.Stall, cancel)
 	defer w.stop()
 	at := k.request.URL
-	for range maxRedirects + 1 {
+	for range outbound.MaxRedirects + 1 {
 		a, err := c.round(ctx, w, k, at)
 		if err != nil {
 			return answer{}, c.noAnswer(ctx, err)
@@ -157,7 +142,7 @@ func (c *Client) attempt(ctx context.Context, k call) (answer, error) {
 		}
 		at = next
 	}
-	return answer{}, badRedirect("The server redirects in a circle.")
+	return answer{}, outbound.BadRedirect("The server redirects in a circle.")
 }
 
 // round sends a request to a URL and reads its answer to the end.
@@ -165,7 +150,7 @@ func (c *Client) round(ctx context.Context, w *watch, k call, at *url.URL) (answ
 	req := k.request.Clone(ctx)
 	req.URL, req.Host = at, at.Host
 	req.Header.Set("User-Agent", c.options.UserAgent)
-	if k.login && origin(at) == c.home {
+	if k.login && outbound.Origin(at) == c.home {
 		token, err := c.token(ctx)
 		if err != nil {
 			return answer{}, err
@@ -222,5 +207,5 @@ func (c *Client) noAnswer(ctx context.Context, err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f
 	}
-	return fault.Wrap(plainError(err), fault.Unavailable, "no_answer", "The server cannot be reached, or its connection broke.")
+	return fault.Wrap(outbound.WithoutURL(err), fault.Unavailable, "no_answer", "The server cannot be reached, or its connection broke.")
 }

@@ -24,7 +24,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -35,6 +34,7 @@ import (
 
 	"sluice/shared/digest"
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // Options are settings of a Client. All but Server and Token may be left out.
@@ -58,14 +58,10 @@ type Options struct {
 	Records string
 
 	// Dial connects; nil: over TCP. Proxies are those of the environment.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial outbound.Dial
 }
 
-const (
-	defaultConnections = 8
-	defaultStall       = 30 * time.Second
-	defaultRetries     = 10
-)
+const defaultConnections = 8
 
 // Client sends. It is safe for concurrent use.
 type Client struct {
@@ -88,41 +84,19 @@ func New(o Options) (*Client, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fault.InvalidField("server", "The server's URL is such as https://sluice.example.com.")
 	}
-	if o.MaxConnections <= 0 {
-		o.MaxConnections = defaultConnections
-	}
-	if o.Stall <= 0 {
-		o.Stall = defaultStall
-	}
-	if o.Retries <= 0 {
-		o.Retries = defaultRetries
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = "sluice"
-	}
+	o.MaxConnections = outbound.Or(o.MaxConnections, defaultConnections)
+	o.Stall = outbound.Or(o.Stall, outbound.Stall)
+	o.Retries = outbound.Or(o.Retries, outbound.Retries)
+	o.UserAgent = outbound.Or(o.UserAgent, outbound.UserAgent)
 	c := &Client{
-		options: o, base: strings.TrimRight(o.Server, "/") + "/", home: origin(u), transport: newTransport(o),
-		hosts: hosts{by: map[string]*host{}, most: o.MaxConnections}, slots: make(chan struct{}, o.MaxConnections),
+		options: o, base: strings.TrimRight(o.Server, "/") + "/", home: outbound.Origin(u),
+		transport: outbound.Transport(outbound.Settings{Dial: o.Dial, TLS: o.TLS, Connections: o.MaxConnections, Patience: o.Stall, HTTP2: o.HTTP2}),
+		hosts:     hosts{by: map[string]*host{}, most: o.MaxConnections}, slots: make(chan struct{}, o.MaxConnections),
 	}
 	if o.LimitRate > 0 {
 		c.limiter = rate.NewLimiter(rate.Limit(o.LimitRate), int(min(32<<10, max(o.LimitRate/20, 1<<10))))
 	}
 	return c, nil
-}
-
-func newTransport(o Options) *http.Transport {
-	dial := o.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: o.Stall, KeepAlive: 15 * time.Second}).DialContext
-	}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(o.HTTP2)
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSClientConfig: o.TLS, TLSHandshakeTimeout: o.Stall,
-		DisableCompression: true, MaxIdleConnsPerHost: o.MaxConnections, IdleConnTimeout: time.Minute,
-		MaxResponseHeaderBytes: 256 << 10, ExpectContinueTimeout: time.Second, Protocols: &protocols,
-	}
 }
 
 // Close closes idle connections. Transfers must have ended.

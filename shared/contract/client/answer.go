@@ -6,11 +6,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
-	"time"
 
 	"sluice/shared/contract"
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // The longest JSON that is read of an answer, in bytes: a page of 1,000 files
@@ -62,9 +61,7 @@ func Check(resp *http.Response, err error) (*http.Response, error) {
 // in its own words has the code "unexpected_answer".
 func readFault(resp *http.Response) *fault.Error {
 	f := fault.Newf(kindOf(resp.StatusCode), "unexpected_answer", "The server answered %s.", resp.Status)
-	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		f.RetryAfter = time.Duration(seconds) * time.Second
-	}
+	f.RetryAfter = outbound.RetryAfter(resp.Header)
 	if mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || mediaType != "application/problem+json" {
 		return f
 	}
