@@ -184,9 +184,13 @@ func (d *deployment) useImports() {
 	}
 	d.ask(http.MethodGet, "/api/imports", nil, http.StatusOK)
 	d.putObject("videos/b.mp4", "two")
-	d.rest.Put(amazontest.Message{Queue: d.queueURL(), Body: `{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"version":"0","bucket":{"name":"` + bucketName + `"},"object":{"key":"videos/b.mp4","size":3,"etag":"b8a9f715dbb64fd5c56e7783c6820a61"}}}`})
-	d.work(long)
+	d.tell("Object Created", "videos/b.mp4")
 	d.ask(http.MethodGet, "/file/admin/videos/b.mp4", nil, http.StatusOK)
+	d.putObject("videos/c.mp4", "three")
+	d.tell("Object Created", "videos/c.mp4")
+	d.removeObject("videos/c.mp4")
+	d.tell("Object Deleted", "videos/c.mp4")
+	d.ask(http.MethodGet, "/file/admin/videos/c.mp4", nil, http.StatusConflict)
 	d.ask(http.MethodGet, "/file/admin/videos/a.mp4", nil, http.StatusOK)
 	imported := d.ask(http.MethodGet, "/api/files?prefix=videos/", nil, http.StatusOK)
 	id := text(objects(imported, "files")[0], "id")
@@ -200,6 +204,20 @@ func (d *deployment) useImports() {
 	stopped := d.ask(http.MethodPost, "/api/imports", object{"source": "s3://" + bucketName + "/videos/", "owner": "admin", "path": "videos"}, http.StatusAccepted)
 	d.ask(http.MethodDelete, "/api/imports/"+text(stopped, "id"), nil, http.StatusNoContent)
 	d.work(long)
+}
+
+// tell has EventBridge tell of an object.
+func (d *deployment) tell(what, key string) {
+	d.t.Helper()
+	d.rest.Put(amazontest.Message{Queue: d.queueURL(), Body: `{"version":"0","detail-type":"` + what + `","source":"aws.s3","detail":{"version":"0","bucket":{"name":"` + bucketName + `"},"object":{"key":"` + key + `"}}}`})
+	d.work(long)
+}
+
+func (d *deployment) removeObject(key string) {
+	d.t.Helper()
+	if _, err := d.store().DeleteObject(d.t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucketName), Key: &key}); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 func (d *deployment) putObject(key, content string) {

@@ -102,6 +102,14 @@ func (a *App) open(ctx context.Context, c config.Config, log *slog.Logger) (p co
 	if p.Blobs, err = a.openBlobs(ctx, c.Blob); err != nil {
 		return p, alone, fmt.Errorf("%s: %w", config.Env("blob"), err)
 	}
+	p.Blobs.Beside, err = compose.OpenBeside(c, func(u *url.URL) (blob.Driver, error) {
+		driver, _, err := openS3(ctx, u)
+		return driver, err
+	})
+	if err != nil {
+		return p, alone, err
+	}
+	a.closers = append(a.closers, p.Blobs.Beside.Close)
 	if p.Queue, err = cloud.OpenQueue(ctx, c); err != nil {
 		return p, alone, fmt.Errorf("%s: %w", config.Env("queue"), err)
 	}
