@@ -36,12 +36,7 @@ type call struct {
 	slot   func() // gives back what the call holds of the client's slots; nil: nothing
 	kept   int64
 	well   bool // it got on
-
-	glanced time.Time // when the source was last told of it
 }
-
-// glanceEvery is how often a source is told how fast an answer comes.
-const glanceEvery = 200 * time.Millisecond
 
 // newCall prepares a request to a source that is given up where it makes no
 // progress.
@@ -49,7 +44,7 @@ func (t *Transfer) newCall(ctx context.Context, src *source) *call {
 	c := &call{source: src, began: time.Now(), limit: t.client.options.Stall}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.ctx = httptrace.WithClientTrace(c.ctx, c.watch())
-	c.reset, c.glanced = c.began, c.began
+	c.reset = c.began
 	c.stall = time.AfterFunc(c.limit, func() { c.cancel(errStalled) })
 	return c
 }
@@ -61,10 +56,7 @@ func (c *call) moved(n int64, now time.Time) {
 		c.stall.Reset(c.limit)
 		c.reset = now
 	}
-	if now.Sub(c.glanced) > glanceEvery {
-		c.source.glanced(c.kept, now.Sub(c.began))
-		c.glanced = now
-	}
+	c.source.sent(n)
 }
 
 // gotOn tells the host that it is well, once enough has come that will be kept.

@@ -32,8 +32,10 @@ type Transfer struct {
 	kept    atomic.Int64
 	latency atomic.Int64 // of the last answer, in nanoseconds
 	tooMany atomic.Bool  // a server asked for fewer connections
+	surplus atomic.Int64 // how many connections are to end with their spans
 
-	firstClaim *claim // of the answer to the first request; nil: it has nothing that is lacking
+	choosing   sync.Mutex // held while a connection's source is chosen
+	firstClaim *claim     // of the answer to the first request; nil: it has nothing that is lacking
 
 	mu      sync.Mutex
 	state   State
@@ -62,7 +64,7 @@ func (t *Transfer) Progress() Progress {
 	}
 	for _, s := range t.sources {
 		s.mu.Lock()
-		p.Sources = append(p.Sources, SourceProgress{Host: s.name, Connections: s.open, Bytes: s.bytes, Rate: s.rate})
+		p.Sources = append(p.Sources, SourceProgress{Host: s.name, Connections: s.open, Bytes: s.bytes, Rate: s.meter.rate})
 		s.mu.Unlock()
 	}
 	return p
