@@ -23,6 +23,7 @@ const (
 // getSettings are the flags of `sluice get`.
 type getSettings struct {
 	selection   selection
+	owner       string
 	output      string
 	inputFile   string
 	force       bool
@@ -43,8 +44,12 @@ it was when the same command is run again. A file appears under its name when
 all of it is there and verified; until then it is NAME.part, beside
 NAME.part.state. A file that is there already is replaced only with -f.
 
+A PATH is one on the server where you are logged in, as "sluice ls" shows it. Of a
+folder all files are fetched: reports/2026 makes 2026 here, with all that is in
+it, and reports/2026/ puts what is in it right here.
+
 A URL is one of a file, of a link or of a session of a Sluice server, or any
-other of HTTP. Files of a server where "sluice login" logged you in are asked for
+other of HTTP; it begins with http:// or https://. Files of a server where "sluice login" logged you in are asked for
 by that login, and verified chunk by chunk; --profile says which login counts where
 there are two at a server. SLUICE_TOKEN is a token for the server in SLUICE_SERVER
 (http://127.0.0.1:8080 if it is not set), and counts before any login. Passwords of
@@ -67,10 +72,12 @@ If something goes wrong the exit code says what:
 func getCommand() *cobra.Command {
 	var s getSettings
 	cmd := &cobra.Command{
-		Use:   "get [flags] URL…",
+		Use:   "get [flags] URL|PATH…",
 		Short: "Download files: resumable, in parallel, verified",
 		Long:  getHelp,
 		Example: `  sluice get https://example.com/disk.iso
+  sluice get reports/2026/a.bin reports/2026/b.bin
+  sluice get -o backup/ --profile work reports/2026
   sluice get -o movies/ --limit-rate 5M https://example.com/a.mkv https://example.com/b.mkv
   sluice get --checksum sha256:9f86d08… https://example.com/disk.iso
   sluice get -o - https://example.com/backup.tar | tar x
@@ -89,10 +96,12 @@ func getCommand() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return withExitCode(context.Background(), usage("%s.", err))
 	})
+	s.selection.serverFlag(cmd)
 	s.selection.profileFlag(cmd)
 	f := cmd.Flags()
+	f.StringVar(&s.owner, "owner", "", "whose files the paths are of, by `username` (default: your own)")
 	f.StringVarP(&s.output, "output", "o", "", "name of the file, or folder if it is one or ends in a slash; - is standard output")
-	f.StringVarP(&s.inputFile, "input-file", "i", "", "read URLs from a file, one a line; - is standard input")
+	f.StringVarP(&s.inputFile, "input-file", "i", "", "read URLs and paths from a file, one a line; - is standard input")
 	f.BoolVarP(&s.force, "force", "f", false, "replace files that are there")
 	f.BoolVar(&s.restart, "restart", false, "begin anew, whatever there is of the file")
 	f.StringVar(&s.limitRate, "limit-rate", "", "bytes a second of all connections together, such as 500K or 10M")

@@ -105,7 +105,9 @@ func TestGetExitCodes(t *testing.T) {
 		args     []string
 	}{
 		{"no URL", 2, "Nothing says what to get.", in, nil},
-		{"not a URL", 2, "A URL is such as", in, []string{"large.bin"}},
+		{"neither a path nor a URL", 2, "is neither a path on the server", in, []string{"./large.bin"}},
+		{"not a URL of HTTP", 2, "A URL is such as", in, []string{"ftp://example.com/large.bin"}},
+		{"a host without a scheme", 5, "A URL begins with http://", in, []string{"example.com/large.bin"}},
 		{"a rate that is none", 2, "--limit-rate", in, []string{"--limit-rate", "fast", s.url}},
 		{"a digest that is none", 2, "--checksum", in, []string{"--checksum", "md5:00", s.url}},
 		{"a header that is none", 2, "--header", in, []string{"-H", secret, s.url}},
@@ -187,4 +189,21 @@ func (s *site) link(id string) string {
 		s.t.Fatalf("the link is %q, %v", made.URL, err)
 	}
 	return made.URL
+}
+
+// TestGetOfAFolderOfLargeFiles wants more large files than there may be sessions
+// to come, and to go on where they were.
+func TestGetOfAFolderOfLargeFiles(t *testing.T) {
+	u := newUploader(t, "SLUICE_MAX_SESSIONS=1")
+	big, sum := large()
+	for _, name := range []string{"a", "b", "in/c"} {
+		u.want(0, "", "put", "-q", big, "films/"+name)
+	}
+	dir := t.TempDir()
+	u.want(0, "", "get", "-q", "-o", dir, "films/")
+	for _, name := range []string{"a", "b", "in/c"} {
+		if got := sha256sum(t, filepath.Join(dir, name)); got != sum {
+			t.Errorf("%s is another file: %s, want %s", name, got, sum)
+		}
+	}
 }

@@ -21,9 +21,9 @@ func isMetalink(name string) bool {
 const maxMetalink = 16 << 20
 
 // readMetalink reads a document from a file or a URL.
-func readMetalink(ctx context.Context, client *fetch.Client, name string, header http.Header) ([]fetch.Request, error) {
+func readMetalink(ctx context.Context, client *fetch.Client, name string, header http.Header) ([]download, error) {
 	var document limitedBuffer
-	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
+	if isURL(name) {
 		t := client.Start(ctx, fetch.Request{Sources: []fetch.Source{{URL: name, Header: header}}, Output: &document})
 		if _, err := t.Wait(); err != nil {
 			return nil, err
@@ -35,12 +35,12 @@ func readMetalink(ctx context.Context, client *fetch.Client, name string, header
 	if err != nil {
 		return nil, err
 	}
-	var requests []fetch.Request
+	var requests []download
 	for _, f := range files {
 		for i := range f.Sources {
 			f.Sources[i].Header = header
 		}
-		requests = append(requests, fetch.Request{Sources: f.Sources, Content: f.Content, Name: f.Name})
+		requests = append(requests, download{Request: fetch.Request{Sources: f.Sources, Content: f.Content, Name: f.Name}})
 	}
 	return requests, nil
 }

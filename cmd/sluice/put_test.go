@@ -4,9 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -18,9 +22,9 @@ type uploader struct {
 	token string
 }
 
-func newUploader(t *testing.T) *uploader {
+func newUploader(t *testing.T, settings ...string) *uploader {
 	t.Helper()
-	server := startEmpty(t)
+	server := startEmpty(t, settings...)
 	u := &uploader{newcomer(t, server), t.TempDir(), server.Login(password)}
 	u.logIn()
 	return u
@@ -230,4 +234,34 @@ func TestPutOverAQuota(t *testing.T) {
 	u.want(0, "small: 3 B", "put", "--owner", "ada", u.write("small", "abc"))
 	u.want(10, "", "put", "--owner", "ada", u.write("more", "12345678"))
 	u.want(10, "", "put", "--owner", "ada", big)
+}
+
+// TestPutWhoseFirstAnswerIsLost wants an upload whose beginning nobody told of
+// to be gone on with, not begun twice: the other would hold room for a week.
+func TestPutWhoseFirstAnswerIsLost(t *testing.T) {
+	u := newUploader(t)
+	var begun atomic.Int32
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: strings.TrimPrefix(u.URL, "http://")})
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if r.Request.Method == http.MethodPost && r.Request.URL.Path == "/api/files" && begun.Add(1) == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			return nil
+		},
+	})
+	t.Cleanup(front.Close)
+	big, _ := large()
+	cmd := command("put", "--server", front.URL, big, "large.bin")
+	cmd.Env = environment("HOME="+u.home, "SLUICE_TOKEN="+u.token)
+	if out, err := cmd.CombinedOutput(); err != nil || begun.Load() != 2 {
+		t.Errorf("put: %v, and it asked to begin %d times, want twice; it says\n%s", err, begun.Load(), out)
+	}
+	var profile struct{ Used struct{ Bytes, Files int64 } }
+	ask(u.process, http.MethodGet, "/api/profile", u.token, "", http.StatusOK, &profile)
+	if profile.Used.Bytes != largeSize || profile.Used.Files != 1 {
+		t.Errorf("%d bytes in %d files take room, want %d in 1", profile.Used.Bytes, profile.Used.Files, largeSize)
+	}
 }

@@ -14,7 +14,7 @@ import (
 const maxAtOnce = 32
 
 // byPriority returns the indexes of requests, in the order in which they start.
-func byPriority(requests []fetch.Request) []int {
+func byPriority(requests []download) []int {
 	order := make([]int, len(requests))
 	for i := range order {
 		order[i] = i
@@ -24,7 +24,7 @@ func byPriority(requests []fetch.Request) []int {
 }
 
 // run fetches all, and returns what went wrong first.
-func run(ctx context.Context, client *fetch.Client, requests []fetch.Request, report *report) error {
+func run(ctx context.Context, client *fetch.Client, requests []download, report *report) error {
 	stop := report.start()
 	defer stop()
 	var (
@@ -41,11 +41,16 @@ func run(ctx context.Context, client *fetch.Client, requests []fetch.Request, re
 		if ctx.Err() != nil {
 			break
 		}
-		t := client.Start(ctx, requests[i])
-		report.add(i, t.Progress)
+		t := client.Start(ctx, requests[i].Request)
+		report.add(i, func() fetch.Progress {
+			p := t.Progress()
+			p.Name = requests[i].shown(p.Name)
+			return p
+		})
 		active.Go(func() {
 			defer func() { <-places }()
 			result, err := t.Wait()
+			result.Name = requests[i].shown(result.Name)
 			report.ended(i, result, err)
 			mu.Lock()
 			defer mu.Unlock()

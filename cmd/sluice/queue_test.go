@@ -18,9 +18,9 @@ func TestTheOrderOfFiles(t *testing.T) {
 		{"by what only a folder is named", "in", "http://x/b http://x/in/a", "b a"},
 		{"with what is no URL", "a", "http://[ http://x/a", "a ["},
 	} {
-		var requests []fetch.Request
+		var requests []download
 		for url := range strings.FieldsSeq(c.urls) {
-			requests = append(requests, fetch.Request{Sources: []fetch.Source{{URL: url}}})
+			requests = append(requests, download{Request: fetch.Request{Sources: []fetch.Source{{URL: url}}}})
 		}
 		getSettings{priority: strings.Fields(c.patterns)}.prioritize(requests)
 		var got []string

@@ -67,7 +67,7 @@ func (s getSettings) target(several bool) (dir, name string, err error) {
 	return filepath.Dir(s.output), filepath.Base(s.output), nil
 }
 
-func (s getSettings) requests(ctx context.Context, client *fetch.Client, a *accounts, urls []string, out io.Writer) ([]fetch.Request, error) {
+func (s getSettings) requests(ctx context.Context, client *fetch.Client, a *accounts, given []string, out io.Writer) ([]download, error) {
 	header, err := parseHeaders(s.headers)
 	if err != nil {
 		return nil, err
@@ -76,47 +76,57 @@ func (s getSettings) requests(ctx context.Context, client *fetch.Client, a *acco
 	if err != nil {
 		return nil, err
 	}
-	var requests []fetch.Request
-	for _, given := range urls {
-		if isMetalink(given) || s.metalink {
-			files, err := readMetalink(ctx, client, given, header)
-			if err != nil {
-				return nil, err
-			}
-			requests = append(requests, files...)
-			continue
+	var requests []download
+	for _, given := range given {
+		var more []download
+		switch {
+		case isMetalink(given) || s.metalink:
+			more, err = readMetalink(ctx, client, given, header)
+		case isURL(given):
+			more = []download{{Request: fetch.Request{Sources: []fetch.Source{{URL: given, Header: header}}, Content: fetch.Content{Digest: sum}}}}
+		default:
+			more, err = s.fromServer(ctx, a, given, header, sum)
 		}
-		requests = append(requests, fetch.Request{Sources: []fetch.Source{{URL: given, Header: header}}, Content: fetch.Content{Digest: sum}})
+		if err != nil {
+			return nil, err
+		}
+		requests = append(requests, more...)
+	}
+	if len(requests) > 1 && s.checksum != "" {
+		return nil, usage("--checksum is of one file.")
 	}
 	if s.output == "-" && len(requests) > 1 {
 		return nil, usage("-o - is for one file, and there are %d.", len(requests))
 	}
 	dir, name := "", ""
 	if s.output != "-" {
-		if dir, name, err = s.target(len(requests) > 1); err != nil {
+		foldered := func(d download) bool { return d.folder != "" }
+		if dir, name, err = s.target(len(requests) > 1 || slices.ContainsFunc(requests, foldered)); err != nil {
 			return nil, err
 		}
 	}
 	s.prioritize(requests)
 	for i := range requests {
 		r := &requests[i]
-		if r.Dir = dir; name != "" {
-			r.Name = name
-		}
 		if s.output == "-" {
 			r.Output = out
+		} else if err := r.place(dir); err != nil {
+			return nil, err
+		}
+		if name != "" {
+			r.Name = name
 		}
 		r.Overwrite, r.Restart = s.force, s.restart
-		if err := a.describe(ctx, r); err != nil {
+		if err := a.describe(ctx, &r.Request); err != nil {
 			return nil, err
 		}
 	}
-	return requests, nil
+	return requests, distinct(requests)
 }
 
 // prioritize has files come in the order of --priority, and else in that asked
 // for.
-func (s getSettings) prioritize(requests []fetch.Request) {
+func (s getSettings) prioritize(requests []download) {
 	for i := range requests {
 		requests[i].Priority = -(s.rank(requests[i])*len(requests) + i)
 	}
@@ -124,7 +134,7 @@ func (s getSettings) prioritize(requests []fetch.Request) {
 
 // rank returns the place of the first pattern of --priority that a file's name
 // fits, from 0 on.
-func (s getSettings) rank(r fetch.Request) int {
+func (s getSettings) rank(r download) int {
 	name := r.Name
 	if name == "" {
 		u, err := url.Parse(r.Sources[0].URL)

@@ -92,7 +92,7 @@ func createTusUpload(s *server, r *request) error {
 		return err
 	}
 	begin.Owner, begin.By = owner, owner
-	m, err := s.Uploads.Begin(r.Request.Context(), begin)
+	m, _, err := s.Uploads.Begin(r.Request.Context(), begin)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package api
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/json"
 	"net/http"
 
 	"sluice/shared/auth"
@@ -61,12 +63,46 @@ func createUpload(s *server, r *request) error {
 	if begin.SHA256, err = readSum("sha256", in.SHA256); err != nil {
 		return err
 	}
-	m, err := s.Uploads.Begin(r.Request.Context(), begin)
+	if begin.Once, err = onceOf(r, owner, in); err != nil {
+		return err
+	}
+	m, again, err := s.Uploads.Begin(r.Request.Context(), begin)
 	if err != nil {
 		return err
 	}
+	var parts []blob.Part // none have arrived of one that has just begun
+	if again {
+		if parts, err = s.Uploads.Parts(r.Request.Context(), m); err != nil {
+			return err
+		}
+	}
 	r.Header("Location", "/api/uploads/"+m.ID)
-	return reply(r, http.StatusCreated, showUpload(m, nil))
+	return reply(r, http.StatusCreated, showUpload(m, parts))
+}
+
+// maxIdempotencyKey is the longest key that is taken, in bytes.
+const maxIdempotencyKey = 255
+
+// onceOf returns what makes a request to begin an upload count once. The draft
+// has a String of RFC 9651 as key; any text is taken, for what it is.
+func onceOf(r *request, owner string, in contract.CreateUploadRequest) (catalog.Once, error) {
+	lines := r.Request.Header.Values("Idempotency-Key")
+	if len(lines) == 0 {
+		return catalog.Once{}, nil
+	}
+	if len(lines) > 1 || lines[0] == "" || len(lines[0]) > maxIdempotencyKey {
+		return catalog.Once{}, fault.InvalidField("Idempotency-Key", "A key is one text of 1 to %d bytes.", maxIdempotencyKey)
+	}
+	asked, err := json.Marshal(struct {
+		Owner     string
+		Body      contract.CreateUploadRequest
+		Condition http.Header
+	}{owner, in, catalog.ConditionOf(r.Request.Header).Fields()})
+	if err != nil {
+		return catalog.Once{}, err
+	}
+	sum := sha256.Sum256(asked)
+	return catalog.Once{By: r.identity.User.ID, Key: lines[0], Print: sum[:]}, nil
 }
 
 // uploadByID returns the upload whose id the path gives, if the caller may go

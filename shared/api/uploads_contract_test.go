@@ -16,6 +16,8 @@ func (a *answers) provokeByUploads() {
 		return a.Anonymous().Do(http.MethodPut, p.url(1, ""), unsized{strings.NewReader("x")}, header...)
 	}
 	p := a.begin(a.admin, a.newName(), map[string]any{"size": 1})
+	keyed(a.admin, `"a key"`, `{"path":"once"}`).Want(a.t, http.StatusCreated)
+	keyed(a.admin, `"a key"`, `{"path":"twice"}`).Want(a.t, http.StatusUnprocessableEntity)
 	part(p).Want(a.t, http.StatusBadRequest)
 	part(p, "Content-Encoding", "gzip").Want(a.t, http.StatusUnsupportedMediaType)
 	a.Anonymous().Do(http.MethodPut, "/api/uploads/"+p.id+"/parts/1", nil).Want(a.t, http.StatusForbidden)

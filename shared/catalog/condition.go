@@ -35,6 +35,9 @@ func ConditionOf(h http.Header) Condition {
 	return c
 }
 
+// Fields returns the fields that make the condition. They are not to be changed.
+func (c Condition) Fields() http.Header { return c.fields }
+
 // Size returns how many bytes the condition takes to keep.
 func (c Condition) Size() int {
 	size := 0

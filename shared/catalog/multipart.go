@@ -80,15 +80,23 @@ func readMultipart(item table.Item) (Multipart, error) {
 
 // CreateMultipart records an upload in parts that BeginUpload has announced and
 // for which the blob store is ready. The record goes when the upload expires.
-func (c *Catalog) CreateMultipart(ctx context.Context, m Multipart) (Multipart, error) {
+// Where the same request has begun another one meanwhile, that one is returned,
+// and m is the caller's to discard.
+func (c *Catalog) CreateMultipart(ctx context.Context, m Multipart, once Once) (Multipart, error) {
 	m.State, m.CreatedAt, m.Parted, m.rev = UploadOpen, c.now(), true, 1
 	record := put(multipartKey(m.ID), m.attrs(), table.IfAbsent())
 	record.ExpiresAt = m.ExpiresAt
-	err := c.table.Transact(ctx, check(m.due().key(), table.IfEqual("state", dueOpen)), record)
-	if lost(err) {
-		err = uploadExpired()
+	ops := append([]table.Op{check(m.due().key(), table.IfEqual("state", dueOpen)), record}, once.note(m)...)
+	err := c.table.Transact(ctx, ops...)
+	if !lost(err) {
+		return m, err
 	}
-	return m, err
+	if once.Key != "" {
+		if other, found, err := c.Begun(ctx, once); found || err != nil {
+			return other, err
+		}
+	}
+	return m, uploadExpired()
 }
 
 // Multipart returns the upload in parts with that id, as it is now, or

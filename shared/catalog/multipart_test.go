@@ -23,7 +23,7 @@ func (s *store) parted(path string, bytes int64) catalog.Multipart {
 		s.t.Fatalf("begin an upload in parts to %s: %v", path, err)
 	}
 	s.blobs.put(u.Key())
-	m, err := s.CreateMultipart(s.t.Context(), catalog.Multipart{Upload: u, By: s.owner, ContentType: "video/mp4", Size: bytes, SHA256: make([]byte, 32), PartSize: 8 << 20, Store: "id of the store"})
+	m, err := s.CreateMultipart(s.t.Context(), catalog.Multipart{Upload: u, By: s.owner, ContentType: "video/mp4", Size: bytes, SHA256: make([]byte, 32), PartSize: 8 << 20, Store: "id of the store"}, catalog.Once{})
 	if err != nil {
 		s.t.Fatalf("record an upload in parts to %s: %v", path, err)
 	}
@@ -176,7 +176,7 @@ func TestAnUploadInPartsEndsWithItsTime(t *testing.T) {
 	s.sweep()
 	s.wantBlobs("after the janitor")
 	s.wantUsage("after the janitor", 0, 0)
-	if _, err := s.CreateMultipart(t.Context(), m); !fault.Is(err, fault.Conflict, "upload_expired") {
+	if _, err := s.CreateMultipart(t.Context(), m, catalog.Once{}); !fault.Is(err, fault.Conflict, "upload_expired") {
 		t.Errorf("a record of an upload that was swept: %v, want upload_expired", err)
 	}
 	s.wantItems("UPLOAD#"+m.ID, 0)

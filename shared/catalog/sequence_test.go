@@ -18,7 +18,7 @@ func (s *store) sequence(metadata string) catalog.Multipart {
 	if err := s.BeginUpload(s.t.Context(), u); err != nil {
 		s.t.Fatal(err)
 	}
-	m, err := s.CreateMultipart(s.t.Context(), catalog.Multipart{Upload: u, Size: 100, PartSize: 10, Sequence: &catalog.Sequence{Metadata: metadata}})
+	m, err := s.CreateMultipart(s.t.Context(), catalog.Multipart{Upload: u, Size: 100, PartSize: 10, Sequence: &catalog.Sequence{Metadata: metadata}}, catalog.Once{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

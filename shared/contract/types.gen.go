@@ -367,7 +367,7 @@ type CreateImportRequest struct {
 	// Path The folder that the files are put into; without it they are put where the source has them.
 	Path Path `json:"path,omitempty,omitzero"`
 
-	// Source The folder of the store, within where the deployment keeps its files.
+	// Source The folder of the store, within where the deployment keeps its files or in a bucket that SLUICE_IMPORT_BUCKETS names.
 	Source string `json:"source"`
 }
 
@@ -1145,6 +1145,9 @@ type FileOwner = Username
 // bytes of UTF-8, without `.`, `..`, empty segments or control characters. Compared as bytes.
 type FilePath = Path
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
@@ -1294,6 +1297,11 @@ type ListFilesParams struct {
 
 // CreateUploadParams defines parameters for CreateUpload.
 type CreateUploadParams struct {
+	// IdempotencyKey Makes a request count once, however often you send it. A String of RFC 9651, quoted and unlike
+	// any that you sent before; a UUID will do. It is kept as long as the upload is, a week. With
+	// another body, owner or condition the same key answers 422 `idempotency_key_reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
 	// IfMatch Go on only if the file's ETag is one of these, or for `*` if there is a file (RFC 9110 §13.1.1).
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 

@@ -31,9 +31,9 @@ const withoutSession = 8 << 20
 // first source is a file of the server: by its path, or by its id. It changes
 // nothing, and says so, where that is not so.
 func (s *Server) Describe(ctx context.Context, r *Request) (bool, error) {
-	c, err := client.New(s.URL, client.WithHTTPClient(s.HTTP), client.WithRequestEditorFn(s.authorize))
+	c, err := s.client()
 	if err != nil {
-		return false, fault.InvalidField("server", "The server's URL is such as https://sluice.example.com.")
+		return false, err
 	}
 	asked, err := parseURL(r.Sources[0].URL)
 	if err != nil {
@@ -46,26 +46,54 @@ func (s *Server) Describe(ctx context.Context, r *Request) (bool, error) {
 	if file == nil || err != nil {
 		return false, err
 	}
+	return true, s.describe(ctx, c, r, *file)
+}
+
+// DescribeFile is Describe where the server has told of the file already; r's
+// first source is a URL of it.
+func (s *Server) DescribeFile(ctx context.Context, r *Request, file contract.File) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	return s.describe(ctx, c, r, file)
+}
+
+func (s *Server) client() (*client.Client, error) {
+	c, err := client.New(s.URL, client.WithHTTPClient(s.HTTP), client.WithRequestEditorFn(s.authorize))
+	if err != nil {
+		return nil, fault.InvalidField("server", "The server's URL is such as https://sluice.example.com.")
+	}
+	return c, nil
+}
+
+// describe has a large file fetched by a session, and by its own URL where there
+// are too many of these.
+func (s *Server) describe(ctx context.Context, c *client.Client, r *Request, file contract.File) error {
 	r.Identity = r.Sources[0].URL
 	if file.Size <= withoutSession {
 		r.Content.Size = file.Size
 		if sum, err := hex.DecodeString(file.SHA256); err == nil && len(sum) > 0 && r.Content.Digest.SHA256 == nil {
 			r.Content.Digest.SHA256 = sum
 		}
-		return true, r.Content.Check()
+		return r.Content.Check()
 	}
 	session, err := client.Decode[contract.DownloadSession](c.CreateSession(ctx, file.ID, contract.CreateSessionRequest{}))
-	if err != nil {
-		return false, err
+	if fault.Is(err, fault.TooManyRequests, "too_many_sessions") {
+		session = contract.DownloadSession{FileID: file.ID, VersionID: file.VersionID, Size: file.Size, SHA256: file.SHA256}
+	} else if err != nil {
+		return err
 	}
 	if r.Content, err = describe(ctx, c, session, r.Content.Digest); err != nil {
-		return false, err
+		return err
 	}
-	r.Sources = nil
+	if len(session.Sources) > 0 {
+		r.Sources = nil
+	}
 	for i := range session.Sources {
 		r.Sources = append(r.Sources, s.source(c, session, i))
 	}
-	return true, nil
+	return nil
 }
 
 // owns reports whether a URL is under the server's.

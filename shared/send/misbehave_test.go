@@ -268,7 +268,7 @@ func TestMisbehaviours(t *testing.T) {
 		{"an upload: an id that is a path", parted, on(begin, through(1, lying("upload_id", "../../x"))), "no_route"},
 		{"an upload: of other parts", parted, on(begin, through(1, lying("part_size", 1))), "bad_answer"},
 		{"an upload: of parts of nothing", parted, on(begin, through(1, lying("part_size", 0))), "bad_answer"},
-		{"an upload: not open", parted, on(begin, through(1, lying("state", "failed"))), "bad_answer"},
+		{"an upload: not open", parted, on(begin, through(1, lying("state", "failed"))), "upload_not_open"},
 		{"an upload: a page", parted, on(begin, always(says(200, "text/html", page))), "unexpected_answer"},
 
 		{"a URL: reset once", parted, on(issue, once(ft.Hangup)), right},

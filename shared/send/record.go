@@ -25,7 +25,8 @@ import (
 //
 //	sluice-send 1 <SHA-256 of the rest of the line, in hexadecimal> <JSON>
 //
-// with the members of head, synced before the first part is sent, and a line
+// with the members of head, written before the upload is begun and synced before
+// the first part is sent, and a line
 //
 //	<number of a part> <its SHA-256, in hexadecimal>
 //
@@ -48,7 +49,8 @@ type head struct {
 	Server    string    `json:"server"`
 	Owner     string    `json:"owner"`
 	Path      string    `json:"path"`
-	UploadID  string    `json:"upload_id"`
+	Key       string    `json:"idempotency_key,omitempty"` // under which the upload was begun
+	UploadID  string    `json:"upload_id"`                 // "" until the server has told it
 	ExpiresAt time.Time `json:"expires_at"`
 	PartSize  int64     `json:"part_size"`
 	File      identity  `json:"file"` // as it was when the upload began
@@ -166,8 +168,19 @@ func decodeRecord(text []byte) (h head, sums map[int]string, ok bool) {
 	}
 }
 
-// begin writes the record of an upload that has just begun.
+// begin writes the record of an upload that has just begun, to the disk.
 func (r *record) begin(h head) error {
+	if err := r.write(h); err != nil || r.file == nil {
+		return err
+	}
+	if err := r.file.Sync(); err != nil {
+		return noRecord(err)
+	}
+	return nil
+}
+
+// write makes a record of its head alone.
+func (r *record) write(h head) error {
 	r.head, r.found, r.sums = h, true, map[int]string{}
 	if r.file == nil {
 		return nil
@@ -179,9 +192,6 @@ func (r *record) begin(h head) error {
 	}
 	if err == nil {
 		_, err = fmt.Fprintf(r.file, "%s%s %s\n", recordHeader, hex.EncodeToString(sum[:]), body)
-	}
-	if err == nil {
-		err = r.file.Sync()
 	}
 	if err != nil {
 		return noRecord(err)

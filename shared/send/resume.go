@@ -50,10 +50,12 @@ func (t *Transfer) terms() terms {
 // one that begins now.
 func (t *Transfer) resume(ctx context.Context, rec *record, src *source) (contract.Upload, error) {
 	if rec.found && (t.request.Restart || rec.head.Terms != t.terms()) {
-		t.abort(ctx, rec.head.UploadID)
+		if rec.head.UploadID != "" {
+			t.abort(ctx, rec.head.UploadID)
+		}
 		rec.found = false
 	}
-	if rec.found && time.Now().Before(rec.head.ExpiresAt) {
+	if rec.found && rec.head.UploadID != "" && time.Now().Before(rec.head.ExpiresAt) {
 		if rec.head.File != src.was {
 			return contract.Upload{}, changed()
 		}
@@ -66,35 +68,7 @@ func (t *Transfer) resume(ctx context.Context, rec *record, src *source) (contra
 			return u, nil
 		}
 	}
-	u, err := t.begin(ctx, src.was.Size, partSizeFor(src.was.Size, t.request.PartSize))
-	if err != nil {
-		return u, err
-	}
-	return u, rec.begin(head{
-		Server: t.client.options.Server, Owner: t.owner, Path: t.request.Path, UploadID: u.UploadID,
-		ExpiresAt: u.ExpiresAt, PartSize: u.PartSize, File: src.was, Terms: t.terms(),
-	})
-}
-
-// begin begins an upload in parts.
-func (t *Transfer) begin(ctx context.Context, size, partSize int64) (contract.Upload, error) {
-	body := contract.CreateUploadRequest{
-		Path: t.request.Path, Owner: t.request.Owner, ContentType: t.request.ContentType,
-		SHA256: hex.EncodeToString(t.request.Digest.SHA256), PartSize: partSize,
-	}
-	if size != unknownSize {
-		body.Size = &size
-	}
-	params := &contract.CreateUploadParams{}
-	if !t.request.Overwrite {
-		params.IfNoneMatch = new("*")
-	}
-	req, err := client.NewCreateUploadRequest(t.client.base, params, body)
-	u, err := ask[contract.Upload](ctx, t.client, req, err)
-	if err == nil && (u.UploadID == "" || u.PartSize != partSize || u.State != contract.UploadStateOpen) {
-		err = fault.New(fault.Upstream, "bad_answer", "The server began another upload than was asked for.")
-	}
-	return u, err
+	return t.beginRecorded(ctx, rec, src)
 }
 
 // upload is one as the server has it.

@@ -34,7 +34,7 @@ func (t *Transfer) sendStream(ctx context.Context) error {
 	if n < len(first) && size <= smallest {
 		return t.sendSmall(ctx, bytes.NewReader(first[:n]), size, func() error { return nil })
 	}
-	u, err := t.begin(ctx, size, int64(len(first)))
+	u, err := t.begin(ctx, size, int64(len(first)), newKey())
 	if fault.Is(err, fault.PreconditionFailed, "") && !t.request.Overwrite {
 		return fault.Newf(fault.Conflict, "file_exists", "%s exists already; -f replaces it.", t.request.Path)
 	}

@@ -35,10 +35,29 @@ type Multipart struct {
 	Condition   catalog.Condition // on the file at the path, now and when it is published
 	InSequence  bool              // the bytes come in their order, by Append; the size is known then
 	Metadata    string            // of one in sequence: what its client sent along
+	Once        catalog.Once      // the request that begins it
 }
 
-// Begin starts an upload in parts, which may take a week.
-func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, error) {
+// Begin starts an upload in parts, which may take a week. Where the same request
+// has begun one before, that one is returned as it is now, and again is true.
+func (s *Service) Begin(ctx context.Context, b Multipart) (m catalog.Multipart, again bool, err error) {
+	if b.Once.Key == "" {
+		m, err = s.begin(ctx, b)
+		return m, false, err
+	}
+	done, err := s.Catalog.AwaitTurn(ctx, b.Once) // the first may be under way, and have the room that is left
+	if err != nil {
+		return catalog.Multipart{}, false, err
+	}
+	defer done()
+	if m, again, err = s.Catalog.Begun(ctx, b.Once); again || err != nil {
+		return m, again, err
+	}
+	m, err = s.begin(ctx, b)
+	return m, false, err
+}
+
+func (s *Service) begin(ctx context.Context, b Multipart) (catalog.Multipart, error) {
 	partSize, err := choosePartSize(b)
 	if err != nil {
 		return catalog.Multipart{}, err
@@ -63,9 +82,9 @@ func (s *Service) Begin(ctx context.Context, b Multipart) (catalog.Multipart, er
 	}
 	m.Store, err = s.Blobs.CreateMultipart(ctx, u.Key(), partSize)
 	if err == nil {
-		m, err = s.Catalog.CreateMultipart(ctx, m)
+		m, err = s.Catalog.CreateMultipart(ctx, m, b.Once)
 	}
-	if err != nil {
+	if err != nil || m.ID != u.ID { // another server was faster with the same request
 		s.discard(context.WithoutCancel(ctx), u)
 	}
 	return m, err

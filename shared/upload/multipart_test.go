@@ -100,7 +100,7 @@ func TestAPartThatIsCutIsNotKept(t *testing.T) {
 func TestAnUploadThatCannotBeginTakesNothing(t *testing.T) {
 	s := open(t)
 	s.chaos.Script(blobtest.CreateMultipart, blobtest.Fault{Err: blobtest.Error{Code: blob.Full}})
-	_, err := s.Begin(t.Context(), upload.Multipart{Owner: s.owner, By: s.owner, Path: "a", Size: 100, PartSize: partSize})
+	_, _, err := s.Begin(t.Context(), upload.Multipart{Owner: s.owner, By: s.owner, Path: "a", Size: 100, PartSize: partSize})
 	wantFault(t, "an upload without room", err, fault.InsufficientStorage, "no_space")
 	s.wantUsed("after it", 0, 0)
 	s.wantBegins(1)

@@ -63,7 +63,7 @@ func open(t *testing.T) *service {
 // begin begins an upload in parts of that size, -1 for an unknown one.
 func (s *service) begin(size int64, sum []byte) catalog.Multipart {
 	s.t.Helper()
-	m, err := s.Begin(s.t.Context(), upload.Multipart{Owner: s.owner, By: s.owner, Path: "a", Size: size, PartSize: partSize, SHA256: sum})
+	m, _, err := s.Begin(s.t.Context(), upload.Multipart{Owner: s.owner, By: s.owner, Path: "a", Size: size, PartSize: partSize, SHA256: sum})
 	if err != nil {
 		s.t.Fatalf("begin an upload of %d bytes: %v", size, err)
 	}

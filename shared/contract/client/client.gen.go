@@ -108,26 +108,30 @@ type ClientInterface interface {
 	// Corresponds with GET /api/audit (the `ListDownloads` operationId).
 	ListDownloads(ctx context.Context, params *ListDownloadsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveEventsWithBody Tell of new objects in the store
+	// ReceiveEventsWithBody Tell of objects in the store that are new, or gone
 	//
 	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-	// bearer; without that setting the answer is 404. An object that was created is looked up and
-	// registered for the owner, and under the path, of the import with the longest source that it lies
-	// under; where there is none the record is ignored, and so is every other event. What the record
-	// says beside the key is not believed, so records may come late, twice and in any order.
+	// bearer; without that setting the answer is 404. An object that was created or removed is looked
+	// up. Where it is there it is registered for the owner, and under the path, of the import with the
+	// longest source that it lies under; where it is gone its version is marked, and answers 409
+	// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+	// What the record says beside the key is not believed, so records may come late, twice and in any
+	// order.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/events/s3 (the `ReceiveEvents` operationId).
 	ReceiveEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveEvents Tell of new objects in the store
+	// ReceiveEvents Tell of objects in the store that are new, or gone
 	//
 	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-	// bearer; without that setting the answer is 404. An object that was created is looked up and
-	// registered for the owner, and under the path, of the import with the longest source that it lies
-	// under; where there is none the record is ignored, and so is every other event. What the record
-	// says beside the key is not believed, so records may come late, twice and in any order.
+	// bearer; without that setting the answer is 404. An object that was created or removed is looked
+	// up. Where it is there it is registered for the owner, and under the path, of the import with the
+	// longest source that it lies under; where it is gone its version is marked, and answers 409
+	// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+	// What the record says beside the key is not believed, so records may come late, twice and in any
+	// order.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -153,6 +157,9 @@ type ClientInterface interface {
 	// Conditions hold now and when the upload is completed, as those of a PUT do: with
 	// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 	//
+	// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+	// request again: it answers the upload that was begun, as it is now, and begins no other.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/files (the `CreateUpload` operationId).
@@ -167,6 +174,9 @@ type ClientInterface interface {
 	//
 	// Conditions hold now and when the upload is completed, as those of a PUT do: with
 	// `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
+	//
+	// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+	// request again: it answers the upload that was begun, as it is now, and begins no other.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -355,8 +365,9 @@ type ClientInterface interface {
 	//
 	// Begins a job of the server that makes each object under a source the file of an owner, without
 	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-	// it. The source lies where the deployment keeps its files; another place is 422
-	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+	// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+	// `import_unsupported`.
 	//
 	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
 	// file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -371,8 +382,9 @@ type ClientInterface interface {
 	//
 	// Begins a job of the server that makes each object under a source the file of an owner, without
 	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-	// it. The source lies where the deployment keeps its files; another place is 422
-	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+	// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+	// `import_unsupported`.
 	//
 	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
 	// file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -812,13 +824,15 @@ func (c *Client) ListDownloads(ctx context.Context, params *ListDownloadsParams,
 	return c.Client.Do(req)
 }
 
-// ReceiveEventsWithBody Tell of new objects in the store
+// ReceiveEventsWithBody Tell of objects in the store that are new, or gone
 //
 // Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-// bearer; without that setting the answer is 404. An object that was created is looked up and
-// registered for the owner, and under the path, of the import with the longest source that it lies
-// under; where there is none the record is ignored, and so is every other event. What the record
-// says beside the key is not believed, so records may come late, twice and in any order.
+// bearer; without that setting the answer is 404. An object that was created or removed is looked
+// up. Where it is there it is registered for the owner, and under the path, of the import with the
+// longest source that it lies under; where it is gone its version is marked, and answers 409
+// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+// What the record says beside the key is not believed, so records may come late, twice and in any
+// order.
 //
 // Takes any type of body and a specified content type.
 //
@@ -835,13 +849,15 @@ func (c *Client) ReceiveEventsWithBody(ctx context.Context, contentType string, 
 	return c.Client.Do(req)
 }
 
-// ReceiveEvents Tell of new objects in the store
+// ReceiveEvents Tell of objects in the store that are new, or gone
 //
 // Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-// bearer; without that setting the answer is 404. An object that was created is looked up and
-// registered for the owner, and under the path, of the import with the longest source that it lies
-// under; where there is none the record is ignored, and so is every other event. What the record
-// says beside the key is not believed, so records may come late, twice and in any order.
+// bearer; without that setting the answer is 404. An object that was created or removed is looked
+// up. Where it is there it is registered for the owner, and under the path, of the import with the
+// longest source that it lies under; where it is gone its version is marked, and answers 409
+// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+// What the record says beside the key is not believed, so records may come late, twice and in any
+// order.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -887,6 +903,9 @@ func (c *Client) ListFiles(ctx context.Context, params *ListFilesParams, reqEdit
 // Conditions hold now and when the upload is completed, as those of a PUT do: with
 // `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
 //
+// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+// request again: it answers the upload that was begun, as it is now, and begins no other.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/files (the `CreateUpload` operationId).
@@ -911,6 +930,9 @@ func (c *Client) CreateUploadWithBody(ctx context.Context, params *CreateUploadP
 //
 // Conditions hold now and when the upload is completed, as those of a PUT do: with
 // `If-None-Match: *` the path must be free, with `If-Match` the file must be the one you know.
+//
+// Send an `Idempotency-Key`, a new one for each upload. If no answer comes, send the same
+// request again: it answers the upload that was begun, as it is now, and begins no other.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1289,8 +1311,9 @@ func (c *Client) ListImports(ctx context.Context, params *ListImportsParams, req
 //
 // Begins a job of the server that makes each object under a source the file of an owner, without
 // copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-// it. The source lies where the deployment keeps its files; another place is 422
-// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+// `import_unsupported`.
 //
 // Importing again changes nothing of what has not changed, and makes a new version of what has. A
 // file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -1315,8 +1338,9 @@ func (c *Client) CreateImportWithBody(ctx context.Context, contentType string, b
 //
 // Begins a job of the server that makes each object under a source the file of an owner, without
 // copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-// it. The source lies where the deployment keeps its files; another place is 422
-// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+// `import_unsupported`.
 //
 // Importing again changes nothing of what has not changed, and makes a new version of what has. A
 // file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -2512,37 +2536,48 @@ func NewCreateUploadRequestWithBody(server string, params *CreateUploadParams, c
 
 	if params != nil {
 
-		if params.IfMatch != nil {
+		if params.IdempotencyKey != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-Match", headerParam0)
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
 		}
 
 		if params.IfNoneMatch != nil {
-			var headerParam1 string
+			var headerParam2 string
 
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("If-None-Match", headerParam2)
 		}
 
 		if params.IfUnmodifiedSince != nil {
-			var headerParam2 string
+			var headerParam3 string
 
-			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Unmodified-Since", *params.IfUnmodifiedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Unmodified-Since", *params.IfUnmodifiedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-Unmodified-Since", headerParam2)
+			req.Header.Set("If-Unmodified-Since", headerParam3)
 		}
 
 	}
