@@ -8,9 +8,9 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"sluice/shared/fault"
+	"sluice/shared/filelock"
 )
 
 // partOf and recordOf name what lies beside a file that is not whole.
@@ -49,7 +49,7 @@ func openPart(dir *os.Root, name string) (*partFile, error) {
 	if err != nil {
 		return nil, diskFault(err)
 	}
-	if err := lock(file); err != nil {
+	if err := filelock.Try(file); err != nil {
 		_ = file.Close()
 		return nil, fault.Newf(fault.Conflict, "in_use", "Another download writes %s.", part)
 	}
@@ -170,7 +170,7 @@ func diskFault(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+	case noRoom(err):
 		return fault.Wrap(err, fault.InsufficientStorage, "no_space", "There is no room for the file. What was fetched is kept: make room and run the command again.")
 	}
 	return fault.Wrap(err, fault.Internal, "file_failed", "The file cannot be written.")
