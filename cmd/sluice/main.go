@@ -35,7 +35,7 @@ To begin, run: sluice serve`,
 	})
 	root.AddCommand(serveCommand(), getCommand(), putCommand(), adminCommand(), versionCommand())
 	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), profilesCommand())
-	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
+	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand(), undeleteCommand())
 	root.AddCommand(versionsCommand(), sessionsCommand(), verifyCommand(), docsCommand())
 	return root
 }
