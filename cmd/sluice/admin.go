@@ -70,11 +70,12 @@ func rotateCommand() *cobra.Command {
 		Short: "Make new keys, which sign from now on",
 		Long: `Make a new key in each ring, that of tokens and that of links, which signs from now
 on. The old ones go on verifying what they have signed. Nothing is restarted:
-servers and functions read the keys again within five minutes, and at once where
-they meet one that they do not know. It is for keys in SSM's Parameter Store or in
-Secrets Manager.`,
-		Example: `  SLUICE_KEYS=ssm:/sluice/prod sluice admin rotate`,
-		Args:    noArguments,
+servers read a file again within ten seconds; servers and functions read SSM's
+Parameter Store and Secrets Manager within five minutes, and at once where they
+meet a key that they do not know.`,
+		Example: `  sluice admin rotate --data /var/lib/sluice
+  SLUICE_KEYS=ssm:/sluice/prod sluice admin rotate`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(givenFlags(cmd), os.Getenv)
 			if err != nil {
@@ -87,7 +88,7 @@ Secrets Manager.`,
 			return err
 		},
 	}
-	settingsOf(cmd, "keys")
+	settingsOf(cmd, "data", "keys")
 	return cmd
 }
 

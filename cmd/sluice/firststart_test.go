@@ -3,6 +3,7 @@ package main_test
 import (
 	"io/fs"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -27,23 +28,81 @@ func TestGreetingsCommandsWorkWhenPasted(t *testing.T) {
 }
 
 func TestReadmesCommandsWorkWhenPasted(t *testing.T) {
-	needTool(t, "bash", "curl", "sed")
-	readme := read(t, "../..", "README.md")
-	_, section, _ := strings.Cut(readme, "\n## First upload and download\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	commands := indented(section)
-	if n := strings.Count(commands, "curl "); n < 3 {
-		t.Fatalf("the README's section has %d commands of curl; want three at least:\n%s", n, commands)
+	needTool(t, "bash", "curl", "sed", "split", "tar", "aria2c")
+	p, dir := startEmpty(t), t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {
+		t.Fatal(err)
 	}
-	p := startEmpty(t)
-	dir := t.TempDir()
-	out := paste(t, dir, strings.ReplaceAll(commands, "http://127.0.0.1:8080", p.URL))
+	if err := os.Symlink(binary, filepath.Join(dir, "bin", "sluice")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "docs"), os.DirFS("../../docs")); err != nil {
+		t.Fatal(err)
+	}
+	commands := "exec 2>&1\nexport HOME='" + dir + "' SLUICE_SERVER=" + p.URL + "\n" + onOneServer(readmesCommands(t), p.URL) + "complete -p sluice\n"
+	out := paste(t, dir, commands)
+
 	if got := read(t, dir, "hello-again.txt"); got != "Hello, Sluice\n" {
-		t.Errorf("the commands downloaded %q", got)
+		t.Errorf("the download is %q", got)
 	}
-	if !strings.Contains(out, `{"files":[{`) || !strings.HasSuffix(out, "Hello") {
-		t.Errorf("want a listing and then a range, Hello; the commands printed:\n%s", out)
+	big := sha256sum(t, filepath.Join(dir, "big.bin"))
+	for _, name := range []string{"fetched.bin", "work.bin"} {
+		if got := sha256sum(t, filepath.Join(dir, name)); got != big {
+			t.Errorf("sluice get fetched %s as %s, want %s", got, name, big)
+		}
 	}
+	if got := read(t, dir, "fetched/hello.txt"); got != "Hello, Sluice\n" {
+		t.Errorf("aria2c downloaded %q by the Metalink document", got)
+	}
+	for _, want := range []string{
+		`{"files":[{`,                     // curl's listing
+		"\nHello{",                        // a range, without an end of line
+		"fetched.bin: 19.1 MiB, verified", // get
+		"images/disk.bin",                 // put, and ls
+		"letters/hello.txt",               // mv
+		"\nHello, Sluice\n",               // cat
+		p.URL + "/l/",                     // link
+		"made the user ada",               // admin users add
+		"complete -o default",             // completion
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("nothing printed holds %q:\n%s", want, out)
+		}
+	}
+}
+
+// readmesCommands returns the shell commands of the README's sections that a new
+// user goes through, in their order.
+func readmesCommands(t *testing.T) string {
+	t.Helper()
+	var commands strings.Builder
+	for _, title := range []string{
+		"First upload and download", "Large files, links and what was downloaded",
+		"Download with `sluice get`", "Upload with `sluice put`", "Files from the command line",
+	} {
+		_, section, _ := strings.Cut(read(t, "../..", "README.md"), "\n## "+title+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		code := indented(section)
+		if n := strings.Count(code, "curl ") + strings.Count(code, "bin/sluice "); n < 2 {
+			t.Fatalf("the README's section %q has %d commands; want two at least:\n%s", title, n, code)
+		}
+		commands.WriteString(code)
+	}
+	return commands.String()
+}
+
+// onOneServer returns the README's commands without what needs more than the
+// embedded default: a browser, a bucket, a terminal, and the servers of examples.
+func onOneServer(commands, url string) string {
+	commands = regexp.MustCompile(`(?s)new tus\.Upload\(.*?\.start\(\)\n`).ReplaceAllString(commands, "")
+	commands = regexp.MustCompile(`(?m)^.* s3://.*\n`).ReplaceAllString(commands, "")
+	commands = regexp.MustCompile(`(?m)^bin/sluice (?:login --profile|admin users add)[^#\n]*`).
+		ReplaceAllString(commands, `printf '%s\n' "$$PASSWORD" | $0 --password-stdin `)
+	return strings.NewReplacer(
+		"http://127.0.0.1:8080", url,
+		"https://files.example.com", url,
+		"https://example.com/disk.iso", `--header "Authorization: Bearer $TOKEN" `+url+"/file/admin/big.bin",
+	).Replace(commands)
 }
 
 // indented returns the lines of a text that are set apart as code.

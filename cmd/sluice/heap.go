@@ -9,7 +9,7 @@ import (
 
 // leastGrowth is how far the heap may grow between two collections, however
 // little of it is live, in bytes.
-const leastGrowth = 8 << 20
+const leastGrowth = 16 << 20
 
 // paceCollections lets the heap grow by a third of what is live between two
 // collections, and by leastGrowth at least. Go's own rule, to let it double,

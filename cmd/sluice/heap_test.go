@@ -13,10 +13,10 @@ func TestGrowthPercent(t *testing.T) {
 		live uint64
 		want int
 	}{
-		{0, 800},
-		{4 << 20, 200},
-		{8 << 20, 100},
-		{24 << 20, 33},
+		{0, 1600},
+		{4 << 20, 400},
+		{8 << 20, 200},
+		{48 << 20, 33},
 		{1 << 40, 33},
 	} {
 		if got := growthPercent(c.live); got != c.want {
@@ -33,7 +33,7 @@ func TestCollectionsArePaced(t *testing.T) {
 	live := make([]byte, 64<<20)
 	wantPace(t, 33, 34)
 	runtime.KeepAlive(live)
-	wantPace(t, 50, 800)
+	wantPace(t, 100, 1600)
 	debug.SetGCPercent(before)
 }
 

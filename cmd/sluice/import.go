@@ -19,10 +19,10 @@ func importCommand() *cobra.Command {
 	var ask contract.CreateImportRequest
 	cmd := &cobra.Command{
 		Use:   "import SOURCE",
-		Short: "Make files of the objects that the bucket has already",
-		Long: `Make files of the objects under a folder of the server's bucket, without copying a
-byte. It is a job of the server: this command asks for it and shows how far it is.
-Ctrl-C ends the command, and not the job.
+		Short: "Make files of the objects that a bucket has already",
+		Long: `Make files of the objects under a folder of the server's bucket, or of one that its
+SLUICE_IMPORT_BUCKETS names, without copying a byte. It is a job of the server: this
+command asks for it and shows how far it is. Ctrl-C ends the command, and not the job.
 
 It may be run again: what has not changed stays as it is, and of what has there is
 a new version. A file that did not come of that object is never touched. The

@@ -182,7 +182,7 @@ func TestImportCommand(t *testing.T) {
 		{"for good", byToken, "s3://files/videos --owner admin --path in", 0, "2 objects: 1 registered (5 bytes), 0 unchanged, 1 skipped, 0 failed\n"},
 		{"what is skipped", byToken, "s3://files/videos/ --owner admin --path in", 0, "videos/b.mp4: A file of another origin has the path.\n"},
 		{"again", byToken, "s3://files/videos/ --owner admin --path in", 0, "2 objects: 0 registered (0 bytes), 1 unchanged, 1 skipped, 0 failed\n"},
-		{"from elsewhere", byToken, "s3://others/ --owner admin", 7, "A source lies where this server keeps its files: in s3://files"},
+		{"from elsewhere", byToken, "s3://others/ --owner admin", 7, "A source lies in one of these: s3://files"},
 		{"for nobody", byToken, "s3://files/videos --owner nobody", 5, "There is no such"},
 		{"without an owner", byToken, "s3://files/videos", 2, "owner"},
 		{"without a source", byToken, "--owner admin", 2, "takes one source"},
@@ -230,8 +230,9 @@ func TestInterruptLeavesTheImportRunning(t *testing.T) {
 	}
 }
 
-// MinIO tells the server of new objects, by its own webhook.
-func TestMinIOTellsOfNewObjects(t *testing.T) {
+// MinIO tells the server of objects that are new and of those that are gone, by
+// its own webhook.
+func TestMinIOTellsOfItsObjects(t *testing.T) {
 	const secret = "the-token-of-the-store"
 	port, err := program.FreePort()
 	if err != nil {
@@ -258,7 +259,12 @@ func TestMinIOTellsOfNewObjects(t *testing.T) {
 	if err != nil {
 		t.Fatalf("PutBucketNotificationConfiguration: %v", err)
 	}
-	var list struct{ Files []struct{ Path, ETag string } }
+	var list struct {
+		Files []struct {
+			Path, ETag string
+			Changed    bool
+		}
+	}
 	files := func() int {
 		ask(p, http.MethodGet, "/api/files", token, "", http.StatusOK, &list)
 		return len(list.Files)
@@ -273,6 +279,13 @@ func TestMinIOTellsOfNewObjects(t *testing.T) {
 	eventually(t, "the new version", func() bool { return files() == 1 && list.Files[0].ETag != first.ETag })
 	if got := p.Get(token, "new/a%20b+c%25.txt"); got != "second!" {
 		t.Errorf("the new version is %q, want second!", got)
+	}
+	if _, err := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("files"), Key: aws.String("videos/a b+c%.txt")}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the mark of the object that is gone", func() bool { return files() == 1 && list.Files[0].Changed })
+	if r := p.Ask(http.MethodGet, "/file/admin/new/a%20b+c%25.txt", token, nil); r.StatusCode != http.StatusConflict {
+		t.Errorf("GET of an object that is gone = %s, want 409", r.Status)
 	}
 	if strings.Contains(p.Stderr.String(), secret) {
 		t.Errorf("the token of the store is logged")

@@ -41,11 +41,18 @@ type load struct{ goroutines, descriptors float64 }
 // startNetwork starts a server on MinIO and dynoxide, each behind a proxy.
 func startNetwork(t *testing.T) *network {
 	t.Helper()
+	return startNetworkBehind(t, func(proxy string) string { return proxy })
+}
+
+// startNetworkBehind is startNetwork with something before each proxy: front is
+// given its address and returns the one to use instead.
+func startNetworkBehind(t *testing.T, front func(proxy string) string) *network {
+	t.Helper()
 	n := &network{faults: stores.NewToxiproxy(t), blobs: stores.MinIO(t)}
 	records, data := stores.Dynoxide(t), filepath.Join(t.TempDir(), "data")
 	n.settings = append(onStores(n.blobs, records), patient,
-		"AWS_ENDPOINT_URL_S3=http://"+n.faults.Proxy(blobStore, strings.TrimPrefix(n.blobs.Endpoint, "http://")),
-		"AWS_ENDPOINT_URL_DYNAMODB=http://"+n.faults.Proxy(recordStore, strings.TrimPrefix(records.Endpoint, "http://")),
+		"AWS_ENDPOINT_URL_S3=http://"+front(n.faults.Proxy(blobStore, strings.TrimPrefix(n.blobs.Endpoint, "http://"))),
+		"AWS_ENDPOINT_URL_DYNAMODB=http://"+front(n.faults.Proxy(recordStore, strings.TrimPrefix(records.Endpoint, "http://"))),
 		"SLUICE_METRICS_ADDR=127.0.0.1:0")
 	n.password = shownPassword(t, adminInit(t, n.settings, "--data="+data))
 	n.process = start(t, data, n.settings...)

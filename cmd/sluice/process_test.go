@@ -199,6 +199,9 @@ func (p *process) Log() []map[string]any {
 	p.t.Helper()
 	var lines []map[string]any
 	for line := range strings.Lines(p.Stderr.String()) {
+		if !strings.HasSuffix(line, "\n") {
+			break // its end is still to come
+		}
 		var fields map[string]any
 		if err := json.Unmarshal([]byte(line), &fields); err != nil {
 			p.t.Fatalf("log line %q: %v", line, err)

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	drawEvery = 200 * time.Millisecond
-	tellEvery = time.Second
+	drawEvery  = 200 * time.Millisecond
+	tellEvery  = time.Second
+	printEvery = 30 * time.Second // of a file, where there is no terminal
 )
 
 // report tells a person or a program how files get on: by bars on a terminal,
@@ -45,6 +46,20 @@ type line struct {
 	index    int
 	progress func() fetch.Progress
 	rate     speed
+	printed  time.Time // when a line was last printed of it, or might have been
+}
+
+// due reports whether it is time for another line where there is no terminal. What
+// is done within printEvery gets none.
+func (l *line) due(now time.Time) bool {
+	if l.printed.IsZero() {
+		l.printed = now
+	}
+	if now.Sub(l.printed) < printEvery {
+		return false
+	}
+	l.printed = now
+	return true
 }
 
 func newReport(inJSON, quiet bool, out, errOut io.Writer) *report {
@@ -162,6 +177,8 @@ func (r *report) tell(now time.Time) {
 			r.print(progressEvent(l, p, rate))
 		case r.width > 0:
 			bars = append(bars, bar(p, rate, r.width)...)
+		case !r.quiet && l.due(now):
+			fmt.Fprintln(r.out, plain(p, rate))
 		}
 	}
 	r.draw(r.tellJob(now, bars))
@@ -296,8 +313,8 @@ func bar(p fetch.Progress, rate float64, width int) []string {
 		text += fmt.Sprintf("[%s%s] %3d%% ", strings.Repeat("=", full), strings.Repeat(" ", meter-full), 100*p.Bytes/p.Size)
 	}
 	text += fmt.Sprintf("%9s %11s", bytesText(float64(p.Bytes)), bytesText(rate)+"/s")
-	if p.Size > 0 && rate > 0 {
-		text += " " + (time.Duration(float64(p.Size-p.Bytes)/rate) * time.Second).String()
+	if left := timeLeft(p, rate); left != "" {
+		text += " " + left
 	}
 	if p.State != fetch.Fetching && p.State != fetch.State(send.Sending) {
 		text += " " + string(p.State)
@@ -310,6 +327,34 @@ func bar(p fetch.Progress, rate float64, width int) []string {
 		lines = append(lines, cutTo(fmt.Sprintf("  %-*.*s %d connections, %s", nameWidth, nameWidth, s.Host, s.Connections, bytesText(float64(s.Bytes))), width))
 	}
 	return lines
+}
+
+// plain is one file as it is told where there is no terminal.
+func plain(p fetch.Progress, rate float64) string {
+	name := p.Name
+	if name == "" {
+		name = string(p.State)
+	}
+	text := name + ": " + bytesText(float64(p.Bytes))
+	if p.Size > 0 {
+		text += fmt.Sprintf(" of %s (%d%%)", bytesText(float64(p.Size)), 100*p.Bytes/p.Size)
+	}
+	text += ", " + bytesText(rate) + "/s"
+	if left := timeLeft(p, rate); left != "" {
+		text += ", " + left + " left"
+	}
+	return text
+}
+
+// timeLeft is how long the rest takes at a rate; "" where nobody can tell, as when
+// nothing comes.
+func timeLeft(p fetch.Progress, rate float64) string {
+	const most = 1000 * time.Hour
+	seconds := float64(p.Size-p.Bytes) / rate
+	if p.Size <= 0 || !(seconds <= most.Seconds()) {
+		return ""
+	}
+	return (time.Duration(seconds) * time.Second).String()
 }
 
 // cutTo keeps a line from wrapping.

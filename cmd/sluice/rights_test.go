@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"sluice/localstack/stores"
@@ -75,7 +76,8 @@ func TestTheRightsInTheDocumentsAreEnough(t *testing.T) {
 	all := append(onStores(blobs, stores.Dynoxide(t)), "SLUICE_KEYS=file://"+filepath.Join(dir, "keys.json"))
 	serving := documented(t, "serve")
 	admin := withRights(t, all, blobs, append(documented(t, "admin"), serving...))
-	server := withRights(t, all, blobs, serving)
+	makeMedia(t, others(blobs))
+	server := withRights(t, append(all, "SLUICE_IMPORT_BUCKETS=s3://my-media"), blobs, append(documented(t, "import"), serving...))
 
 	made := shownPassword(t, adminInit(t, admin, "--data="+dir, "--policy=public-read:a/"))
 	adminInit(t, admin, "--data="+dir, "--policy=private")
@@ -96,6 +98,10 @@ func TestTheRightsInTheDocumentsAreEnough(t *testing.T) {
 		t.Errorf("PUT of several parts = %s, want 201", r.Status)
 	}
 	abandonUpload(p, token)
+	importFrom(p, token, "s3://my-media/")
+	if got := p.Get(token, "old"); got != "theirs" {
+		t.Errorf("a file of another bucket is %q, want theirs", got)
+	}
 	if r := p.Ask(http.MethodDelete, "/file/admin/small", token, nil); r.StatusCode != http.StatusNoContent {
 		t.Errorf("DELETE = %s, want 204", r.Status)
 	}
@@ -108,6 +114,27 @@ func TestTheRightsInTheDocumentsAreEnough(t *testing.T) {
 		t.Error("the sweep removed nothing")
 	}
 	wantNoErrors(p)
+}
+
+// makeMedia makes a bucket that is not ours, with an object.
+func makeMedia(t *testing.T, c *s3.Client) {
+	t.Helper()
+	name := aws.String("my-media")
+	_, err := c.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: name})
+	if err == nil {
+		_, err = c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("old"), Body: strings.NewReader("theirs")})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// importFrom imports for the admin, and waits for the end.
+func importFrom(p *process, token, source string) {
+	p.t.Helper()
+	var began imported
+	ask(p, http.MethodPost, "/api/imports", token, `{"source":"`+source+`","owner":"admin"}`, http.StatusAccepted, &began)
+	eventually(p.t, "the end of the import", func() bool { return p.imported(token, began.ID).State == "done" })
 }
 
 // abandonUpload begins an upload in parts, sends one, and aborts it.

@@ -1,10 +1,12 @@
 package main_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/shared/app/amazon/amazontest"
 )
@@ -37,11 +39,52 @@ func TestKeysAreRotatedUnderAServer(t *testing.T) {
 	wantProfile(t, p, old)
 	fresh := p.Login(password)
 	wantProfile(t, p, fresh)
-	header := func(token string) string { h, _, _ := strings.Cut(token, "."); return h }
-	if header(fresh) == header(old) {
+	if signedBy(fresh) == signedBy(old) {
 		t.Error("after the rotation the old key signs, want the new one to")
 	}
-	wantRefused(t, []string{"admin", "rotate"}, []string{"SLUICE_DATA=" + data}, "SLUICE_KEYS: want ssm:/path or secretsmanager:name, not file")
+}
+
+// signedBy is the part of a token that names its key.
+func signedBy(token string) string { header, _, _ := strings.Cut(token, "."); return header }
+
+// The same where the keys are in a file, which the server that runs reads again.
+func TestAKeyFileIsRotatedUnderAServer(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	wantRefused(t, []string{"admin", "rotate"}, []string{"SLUICE_DATA=" + data}, "SLUICE_KEYS: the key file "+filepath.Join(data, "keys.json")+" cannot be used")
+	p := start(t, data, "SLUICE_ADMIN_PASSWORD="+password)
+	old := p.Login(password)
+	var file struct{ ID string }
+	if err := json.NewDecoder(p.Ask(http.MethodPut, "/file/admin/a", old, strings.NewReader("content")).Body).Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	var link struct{ URL string }
+	if err := json.NewDecoder(p.Ask(http.MethodPost, "/api/files/"+file.ID+"/link", old, nil).Body).Decode(&link); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := command("admin", "rotate", "--data", data).CombinedOutput(); err != nil {
+		t.Fatalf("rotate: %v\n%s", err, said)
+	}
+	wantProfile(t, p, old)
+	fresh := old
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for patience := time.Now().Add(time.Minute); signedBy(fresh) == signedBy(old); <-tick.C {
+		if time.Now().After(patience) {
+			t.Fatal("within a minute the server does not sign with the new key")
+		}
+		fresh = p.Login(password)
+	}
+	wantProfile(t, p, fresh)
+	wantProfile(t, p, old)
+	path := strings.TrimPrefix(link.URL, p.URL)
+	if r := p.Ask(http.MethodGet, path, "", nil); r.StatusCode != http.StatusOK {
+		t.Errorf("a link that the old key signed = %s, want 200", r.Status)
+	}
+	p.Kill()
+	p = start(t, data)
+	wantProfile(t, p, fresh)
+	wantProfile(t, p, old)
 }
 
 // wantProfile wants a token to be good.

@@ -44,7 +44,9 @@ Logs are JSON lines on standard error, one for each request.`,
 			defer stop()
 			context.AfterFunc(ctx, stop)
 			paceCollections()
-			return serve(ctx, c, cmd.OutOrStdout(), observe.NewLogger(cmd.ErrOrStderr(), c.LogLevel))
+			log, flush := observe.NewGatheringLogger(cmd.ErrOrStderr(), c.LogLevel)
+			defer flush()
+			return serve(ctx, c, cmd.OutOrStdout(), log)
 		},
 	}
 	settingsOf(cmd)

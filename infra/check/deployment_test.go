@@ -8,10 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +19,7 @@ import (
 
 	"sluice/localstack/stores"
 	"sluice/shared/api"
+	"sluice/shared/app/amazon/amazontest"
 	"sluice/shared/app/cloudfiles"
 	"sluice/shared/app/cloudrecords"
 	"sluice/shared/app/local/localtest"
@@ -30,25 +28,26 @@ import (
 	"sluice/shared/ingest"
 )
 
-// deployment is the stack of the template in one process: its functions on MinIO
-// and an emulator of DynamoDB, each with the rights of its role and no others, and
-// before them the routes of its HTTP API.
+// deployment is the stack of the template in one process: its functions on MinIO,
+// an emulator of DynamoDB and a small server of SSM and SQS, each with the rights
+// of its role and no others, and before them the routes of its HTTP API.
 type deployment struct {
 	t       *testing.T
 	stack   stack
 	blobs   *stores.S3
 	records *stores.DynamoDB
-	dir     string // of the keys
+	rest    *amazontest.Server
 	gates   map[string]*gate
+	roles   map[string]aws.Credentials
 	deps    map[string]api.Deps
 	log     localtest.Log
-	jobs    *jobs
 	api     *httptest.Server
 	stream  *httptest.Server
 	token   string
 }
 
 const (
+	stackName  = "sluice"
 	bucketName = "sluice"
 	domainName = "sluice"
 	hotName    = "sluice-hot"
@@ -66,8 +65,8 @@ func deploy(t *testing.T) *deployment {
 		t.Fatal(err)
 	}
 	d := &deployment{
-		t: t, stack: s, blobs: stores.MinIO(t), records: stores.Dynoxide(t), dir: t.TempDir(),
-		gates: map[string]*gate{}, deps: map[string]api.Deps{}, jobs: takeJobs(t),
+		t: t, stack: s, blobs: stores.MinIO(t), records: stores.Dynoxide(t), rest: amazontest.Start(t),
+		gates: map[string]*gate{}, roles: map[string]aws.Credentials{}, deps: map[string]api.Deps{},
 	}
 	d.setUp()
 	for _, name := range []string{"Auth", "Download", "DownloadStream", "Ingest", "Janitor"} {
@@ -88,14 +87,19 @@ func serve(t *testing.T, h http.Handler) *httptest.Server {
 	return s
 }
 
+// queueURL is how the functions know the queue of jobs.
+func (d *deployment) queueURL() string { return d.rest.URL + "/1/jobs" }
+
 // environment returns the settings of a function for whoever has credentials, on
-// records at an endpoint.
-func (d *deployment) environment(c aws.Credentials, records string, more map[string]string) func(string) string {
+// records at one endpoint and all of AWS but S3 at another.
+func (d *deployment) environment(c aws.Credentials, records, rest string, more map[string]string) func(string) string {
 	settings := map[string]string{
 		"SLUICE_BLOB":  "s3://" + bucketName + "?public_endpoint=" + d.blobs.Endpoint + "&gaps=path_keys",
-		"SLUICE_TABLE": "dynamodb://" + domainName + "?hot=" + hotName, "SLUICE_KEYS": "file://" + filepath.Join(d.dir, "keys.json"),
-		"SLUICE_QUEUE": d.jobs.URL + "/1/jobs", "SLUICE_KEEP": "1s", "SLUICE_ADMIN_PASSWORD": password, "SLUICE_DATA": d.dir,
+		"SLUICE_TABLE": "dynamodb://" + domainName + "?hot=" + hotName,
+		"SLUICE_KEYS":  filledIn(d.stack["Auth"].environment()["SLUICE_KEYS"]),
+		"SLUICE_QUEUE": d.queueURL(), "SLUICE_KEEP": "1s", "SLUICE_ADMIN_PASSWORD": password, "SLUICE_DATA": d.t.TempDir(),
 		"AWS_REGION": d.blobs.Region, "AWS_CONFIG_FILE": "/nonexistent", "AWS_ENDPOINT_URL_S3": d.blobs.Endpoint, "AWS_ENDPOINT_URL_DYNAMODB": records,
+		"AWS_ENDPOINT_URL_SSM": rest, "AWS_ENDPOINT_URL_SECRETSMANAGER": rest, "AWS_ENDPOINT_URL_SQS": rest,
 		"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.SessionToken,
 	}
 	return func(name string) string {
@@ -109,9 +113,12 @@ func (d *deployment) environment(c aws.Credentials, records string, more map[str
 // setUp does what `sluice admin init` does after a deployment.
 func (d *deployment) setUp() {
 	d.t.Helper()
-	env := d.environment(aws.Credentials{AccessKeyID: d.blobs.AccessKey, SecretAccessKey: d.blobs.SecretKey}, d.records.Endpoint, nil)
+	operator := aws.Credentials{AccessKeyID: d.blobs.AccessKey, SecretAccessKey: d.blobs.SecretKey}
+	d.rest.Credentials(d.blobs.Region, operator.AccessKeyID, operator.SecretAccessKey)
+	env := d.environment(operator, d.records.Endpoint, d.rest.URL, nil)
 	for _, name := range []string{
-		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_CONFIG_FILE",
+		"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE",
+		"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SSM",
 	} {
 		d.t.Setenv(name, env(name)) // it reads AWS's settings as AWS's own code does
 	}
@@ -127,9 +134,13 @@ func (d *deployment) setUp() {
 // open opens a function with the rights of its role.
 func (d *deployment) open(name string, settings map[string]string) {
 	d.t.Helper()
-	role := d.stack[strings.TrimSuffix(strings.TrimPrefix(text(d.stack[name].Properties, "Role"), "${"), ".Arn}")]
-	d.gates[name] = newGate(d.t, d.records.Endpoint, statements(role), map[string]string{domainName: "${DomainTable.Arn}", hotName: "${HotTable.Arn}"})
-	c, err := config.Load(nil, d.environment(d.assume(role), d.gates[name].URL, settings))
+	role := d.stack.roleOf(d.stack[name])
+	d.gates[name] = newGate(d.t, d.records.Endpoint, d.rest.URL, statements(role), map[string]string{
+		domainName: "${DomainTable.Arn}", hotName: "${HotTable.Arn}", d.queueURL(): "${IngestQueue.Arn}",
+	})
+	d.roles[name] = d.assume(role)
+	d.rest.Credentials(d.blobs.Region, d.roles[name].AccessKeyID, d.roles[name].SecretAccessKey)
+	c, err := config.Load(nil, d.environment(d.roles[name], d.gates[name].URL, d.gates[name].URL, settings))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -201,64 +212,44 @@ func (d *deployment) routes() http.Handler {
 	return mux
 }
 
-// jobs is a queue as SQS's API has it, as far as sending goes.
-type jobs struct {
-	*httptest.Server
-
-	mu   sync.Mutex
-	sent []string
-}
-
-func takeJobs(t *testing.T) *jobs {
-	t.Helper()
-	q := &jobs{}
-	q.Server = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var message struct{ MessageBody string }
-		if err := json.NewDecoder(r.Body).Decode(&message); err != nil || r.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessage" {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.sent = append(q.sent, message.MessageBody)
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		_, _ = io.WriteString(w, `{"MessageId":"1"}`)
-	}))
-	return q
-}
-
-// take returns what was sent since it was last called.
-func (q *jobs) take() []string {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	sent := q.sent
-	q.sent = nil
-	return sent
-}
-
-// work has Ingest do what is in the queue, and returns how many messages that was.
-func (d *deployment) work() int {
+// sqs asks the queue of jobs for an operation with the rights of Ingest, as Lambda
+// does that polls it.
+func (d *deployment) sqs(operation string, in object) object {
 	d.t.Helper()
-	sent := d.jobs.take()
-	d.ingest(sent...)
-	return len(sent)
+	in["QueueUrl"] = d.queueURL()
+	status, out := asRole(d.t, d.gates["Ingest"].URL, d.roles["Ingest"], d.blobs.Region, "AmazonSQS."+operation, in)
+	if status != http.StatusOK {
+		d.t.Fatalf("Lambda may not do %s for Ingest: %d %v", operation, status, out)
+	}
+	return out
 }
 
-// ingest has Ingest take messages from its queue.
-func (d *deployment) ingest(bodies ...string) {
+// work has Ingest do what is in the queue, one message at a time, and returns how
+// many there were. Each invocation may take so long.
+func (d *deployment) work(each time.Duration) (worked int) {
+	d.t.Helper()
+	d.sqs("GetQueueAttributes", object{"AttributeNames": []string{"All"}})
+	waiting := objects(d.sqs("ReceiveMessage", object{"MaxNumberOfMessages": 10}), "Messages")
+	for _, m := range waiting {
+		d.ingest(each, text(m, "MessageId"), text(m, "Body"))
+		d.sqs("DeleteMessage", object{"ReceiptHandle": text(m, "ReceiptHandle")})
+	}
+	return len(waiting)
+}
+
+// ingest has Ingest take a message.
+func (d *deployment) ingest(most time.Duration, id, body string) {
 	d.t.Helper()
 	handler := &ingest.Handler{Uploads: d.deps["Ingest"].Uploads, Log: d.deps["Ingest"].Log}
-	for i, body := range bodies {
-		event, err := json.Marshal(object{"Records": []object{{"messageId": strconv.Itoa(i), "body": body}}})
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
-		answer, err := handler.Handle(ctx, event)
-		cancel()
-		if failures, _ := answer.(ingest.Failures); err != nil || len(failures.Items) > 0 {
-			d.t.Errorf("the message %s fails: %v", body, err)
-		}
+	event, err := json.Marshal(object{"Records": []object{{"messageId": id, "body": body}}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(d.t.Context(), most)
+	defer cancel()
+	answer, err := handler.Handle(ctx, event)
+	if failures, _ := answer.(ingest.Failures); err != nil || len(failures.Items) > 0 {
+		d.t.Errorf("the message %s fails: %v", body, err)
 	}
 }
 

@@ -16,13 +16,14 @@ import (
 	"testing"
 )
 
-// gate stands before an emulator of DynamoDB, which knows no rights, and lets
-// through what a role's statements allow, as IAM would.
+// gate stands before an emulator of DynamoDB and a small server of SSM, Secrets
+// Manager and SQS, none of which knows rights, and lets through what a role's
+// statements allow, as IAM would.
 type gate struct {
 	*httptest.Server
 
 	statements []object
-	tables     map[string]string // the ARN as the stack has it, by the table's name
+	arns       map[string]string // as the stack has them, by a table's name or a queue's URL
 
 	mu      sync.Mutex
 	used    map[right]bool
@@ -32,21 +33,25 @@ type gate struct {
 // right is one thing that a request does.
 type right struct {
 	action string
-	table  string // as the stack has it
+	on     string // the ARN as the stack has it
 	key    string // the partition key; empty where it is not one that is written
 }
 
-func (r right) String() string { return r.action + " on " + r.table + " " + r.key }
+func (r right) String() string { return strings.TrimSpace(r.action + " on " + r.on + " " + r.key) }
 
-// newGate returns a gate before the emulator at an endpoint.
-func newGate(t *testing.T, endpoint string, statements []object, tables map[string]string) *gate {
+// gated are the services that a gate stands before, as actions begin. MinIO holds
+// s3 to the roles by itself; what is done with logs and xray is Lambda's doing.
+func gated(action string) bool {
+	service, _, _ := strings.Cut(action, ":")
+	return slices.Contains([]string{"dynamodb", "ssm", "secretsmanager", "sqs"}, service)
+}
+
+// newGate returns a gate before the emulator of DynamoDB at one endpoint, and
+// before all the rest at another.
+func newGate(t *testing.T, records, rest string, statements []object, arns map[string]string) *gate {
 	t.Helper()
-	to, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gate{statements: statements, tables: tables, used: map[right]bool{}, refused: map[right]bool{}}
-	proxy := httputil.NewSingleHostReverseProxy(to)
+	g := &gate{statements: statements, arns: arns, used: map[right]bool{}, refused: map[right]bool{}}
+	toRecords, toRest := proxyTo(t, records), proxyTo(t, rest)
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -62,10 +67,25 @@ func newGate(t *testing.T, endpoint string, statements []object, tables map[stri
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		proxy.ServeHTTP(w, r)
+		if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
+			toRecords.ServeHTTP(w, r)
+		} else {
+			toRest.ServeHTTP(w, r)
+		}
 	}))
 	t.Cleanup(g.Close)
 	return g
+}
+
+// proxyTo passes requests on as they are: their signatures hold for the host that
+// they were sent to.
+func proxyTo(t *testing.T, endpoint string) http.Handler {
+	t.Helper()
+	to, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return httputil.NewSingleHostReverseProxy(to)
 }
 
 // lacking returns what the role may not do of a request, and notes all of it.
@@ -93,29 +113,39 @@ type item struct {
 	Key, Item map[string]map[string]any
 }
 
-func (i item) right(action string, tables map[string]string) right {
+func (i item) right(action string, arns map[string]string) right {
 	key, _ := i.Key["pk"]["S"].(string)
 	if key == "" {
 		key, _ = i.Item["pk"]["S"].(string)
 	}
-	return right{"dynamodb:" + action, tables[i.TableName], key}
+	return right{"dynamodb:" + action, arns[i.TableName], key}
 }
 
 // asks returns what a request does: a transaction is what its actions are.
 func (g *gate) asks(target string, body []byte) ([]right, error) {
-	_, operation, _ := strings.Cut(target, ".")
+	service, operation, _ := strings.Cut(target, ".")
 	var request struct {
 		item
 
-		TransactItems []map[string]item
-		RequestItems  map[string]json.RawMessage
+		TransactItems  []map[string]item
+		RequestItems   map[string]json.RawMessage
+		Name, SecretID string // of a parameter and of a secret
+		QueueURL       string
 	}
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, err
 	}
+	const ours = "${AWS::Region}:${AWS::AccountId}:"
 	var rights []right
-	switch operation {
-	case "TransactWriteItems":
+	switch {
+	case service == "AmazonSSM":
+		rights = append(rights, right{"ssm:" + operation, "arn:${AWS::Partition}:ssm:" + ours + "parameter" + request.Name, ""})
+	case service == "secretsmanager":
+		on := "arn:${AWS::Partition}:secretsmanager:" + ours + "secret:" + request.Name + request.SecretID + "-a1B2c3" // as AWS would add
+		rights = append(rights, right{"secretsmanager:" + operation, on, ""})
+	case service == "AmazonSQS":
+		rights = append(rights, right{"sqs:" + operation, g.arns[request.QueueURL], ""})
+	case operation == "TransactWriteItems":
 		for _, actions := range request.TransactItems {
 			for action, i := range actions {
 				if action != "ConditionCheck" {
@@ -123,23 +153,24 @@ func (g *gate) asks(target string, body []byte) ([]right, error) {
 				} else {
 					action = "ConditionCheckItem"
 				}
-				rights = append(rights, i.right(action, g.tables))
+				rights = append(rights, i.right(action, g.arns))
 			}
 		}
-	case "BatchGetItem":
+	case operation == "BatchGetItem":
 		for name := range request.RequestItems {
-			rights = append(rights, item{TableName: name}.right(operation, g.tables))
+			rights = append(rights, item{TableName: name}.right(operation, g.arns))
 		}
 	default:
-		rights = append(rights, request.right(operation, g.tables))
+		rights = append(rights, request.right(operation, g.arns))
 	}
 	return rights, nil
 }
 
 // allows reports whether a statement allows something, as far as those of the
-// template go: the wildcard of a key stands at its end.
+// template go: the wildcard of a key stands at its end, and those of a resource
+// for one character each.
 func allows(st object, r right) bool {
-	if !slices.Contains(texts(st, "Action"), r.action) || !slices.Contains(texts(st, "Resource"), r.table) {
+	if !slices.Contains(texts(st, "Action"), r.action) || !slices.ContainsFunc(texts(st, "Resource"), func(p string) bool { return covers(p, r.on) }) {
 		return false
 	}
 	condition, bound := at(st, "Condition").(object)
@@ -150,6 +181,20 @@ func allows(st object, r right) bool {
 		prefix, wild := strings.CutSuffix(pattern, "*")
 		return r.key == pattern || wild && strings.HasPrefix(r.key, prefix)
 	})
+}
+
+// covers reports whether a resource of a statement is that one.
+func covers(pattern, arn string) bool {
+	pattern = strings.ReplaceAll(pattern, "${AWS::StackName}", stackName)
+	if len(pattern) != len(arn) {
+		return false
+	}
+	for i := range len(pattern) {
+		if pattern[i] != arn[i] && pattern[i] != '?' {
+			return false
+		}
+	}
+	return true
 }
 
 // denials returns what was asked for and refused, once each, without ids.
@@ -188,10 +233,10 @@ func (g *gate) unused() (found []string) {
 		return false
 	}
 	for _, st := range g.statements {
-		for _, table := range texts(st, "Resource") {
+		for _, on := range texts(st, "Resource") {
 			for _, action := range texts(st, "Action") {
-				if strings.HasPrefix(action, "dynamodb:") && !did(func(r right) bool { return r.action == action && r.table == table && allows(st, r) }) {
-					found = append(found, action+" on "+table)
+				if gated(action) && !did(func(r right) bool { return r.action == action && covers(on, r.on) && allows(st, r) }) {
+					found = append(found, action+" on "+on)
 				}
 			}
 		}
@@ -212,11 +257,19 @@ func TestTheGateAllowsWhatIAMWould(t *testing.T) {
 		"Action": "dynamodb:PutItem", "Resource": table,
 		"Condition": object{leadingKeys: object{"dynamodb:LeadingKeys": []any{"USER#*", "USERNAMES"}}},
 	}
+	const secret = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+	secrets := object{"Action": "secretsmanager:GetSecretValue", "Resource": secret + "${AWS::StackName}/keys/verifying-??????"}
 	cases := []struct {
 		statement object
 		right     right
 		want      bool
 	}{
+		{secrets, right{"secretsmanager:GetSecretValue", secret + "sluice/keys/verifying-a1B2c3", ""}, true},
+		{secrets, right{"secretsmanager:GetSecretValue", secret + "sluice/keys/verifying-a1B2c", ""}, false},
+		{secrets, right{"secretsmanager:GetSecretValue", secret + "sluice/keys/verifying-more-a1B2c3", ""}, false},
+		{secrets, right{"secretsmanager:GetSecretValue", secret + "sluice/keys/signing-a1B2c3", ""}, false},
+		{secrets, right{"secretsmanager:GetSecretValue", secret + "others/keys/verifying-a1B2c3", ""}, false},
+		{secrets, right{"secretsmanager:PutSecretValue", secret + "sluice/keys/verifying-a1B2c3", ""}, false},
 		{read, right{"dynamodb:GetItem", table, "USER#1"}, true},
 		{read, right{"dynamodb:Query", table, ""}, true},
 		{read, right{"dynamodb:PutItem", table, "USER#1"}, false},
@@ -237,12 +290,16 @@ func TestTheGateAllowsWhatIAMWould(t *testing.T) {
 }
 
 func TestTheGateSeesWhatARequestDoes(t *testing.T) {
-	g := &gate{tables: map[string]string{"a": "A", "b": "B"}}
+	g := &gate{arns: map[string]string{"a": "A", "b": "B", "https://sqs/1/jobs": "Q"}}
 	cases := []struct{ target, body, want string }{
 		{"DynamoDB_20120810.GetItem", `{"TableName":"a","Key":{"pk":{"S":"USER#1"},"sk":{"S":"USER"}}}`, "dynamodb:GetItem on A USER#1"},
 		{"DynamoDB_20120810.PutItem", `{"TableName":"b","Item":{"pk":{"S":"LEASES"},"n":{"N":"1"}}}`, "dynamodb:PutItem on B LEASES"},
-		{"DynamoDB_20120810.Query", `{"TableName":"a","KeyConditionExpression":"#p = :p"}`, "dynamodb:Query on A "},
-		{"DynamoDB_20120810.BatchGetItem", `{"RequestItems":{"a":{"Keys":[{"pk":{"S":"USER#1"}}]}}}`, "dynamodb:BatchGetItem on A "},
+		{"DynamoDB_20120810.Query", `{"TableName":"a","KeyConditionExpression":"#p = :p"}`, "dynamodb:Query on A"},
+		{"AmazonSSM.GetParameter", `{"Name":"/sluice/keys/signing","WithDecryption":true}`, "ssm:GetParameter on arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/sluice/keys/signing"},
+		{"secretsmanager.GetSecretValue", `{"SecretId":"sluice/keys/signing"}`, "secretsmanager:GetSecretValue on arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:sluice/keys/signing-a1B2c3"},
+		{"AmazonSQS.ReceiveMessage", `{"QueueUrl":"https://sqs/1/jobs"}`, "sqs:ReceiveMessage on Q"},
+		{"AmazonSQS.SendMessage", `{"QueueUrl":"https://sqs/2/others"}`, "sqs:SendMessage on"},
+		{"DynamoDB_20120810.BatchGetItem", `{"RequestItems":{"a":{"Keys":[{"pk":{"S":"USER#1"}}]}}}`, "dynamodb:BatchGetItem on A"},
 		{
 			"DynamoDB_20120810.TransactWriteItems",
 			`{"TransactItems":[{"ConditionCheck":{"TableName":"a","Key":{"pk":{"S":"USER#1"}}}},{"Put":{"TableName":"a","Item":{"pk":{"S":"FILE#1"}}}},{"Delete":{"TableName":"b","Key":{"pk":{"S":"DUE#1"}}}}]}`,

@@ -24,6 +24,11 @@ func (s stack) ownRoles() []resource {
 	})
 }
 
+// roleOf returns the role of a function; none where it is no role of the stack.
+func (s stack) roleOf(f resource) resource {
+	return s[strings.TrimSuffix(strings.TrimPrefix(text(f.Properties, "Role"), "${"), ".Arn}")]
+}
+
 // named is a resource of ours, as exactly as it can be named: objects by their
 // bucket, and a secret but for the six characters that AWS adds to its name.
 var named = regexp.MustCompile(`^(\$\{\w+\.Arn}(/\*)?|arn:\$\{AWS::Partition}:[a-z]+:\$\{AWS::Region}:\$\{AWS::AccountId}:[a-z]+[/:]\$\{AWS::StackName}/keys/[a-z]+(-\?{6})?)$`)
@@ -57,9 +62,9 @@ func wildcards(s stack) (problems []string) {
 		}
 	}
 	for _, f := range s.functions() {
-		role := strings.TrimSuffix(strings.TrimPrefix(text(f.Properties, "Role"), "${"), ".Arn}")
+		role := s.roleOf(f).Name
 		if !slices.ContainsFunc(s.ownRoles(), func(r resource) bool { return r.Name == role }) {
-			problems = append(problems, fmt.Sprintf("%s has the role %q, which is none of those written out", f.Name, role))
+			problems = append(problems, fmt.Sprintf("%s has the role %q, which is none of those written out", f.Name, text(f.Properties, "Role")))
 		}
 		for _, other := range s.functions() {
 			if text(other.Properties, "Role") == text(f.Properties, "Role") && other.program() != f.program() {
@@ -103,7 +108,7 @@ func usersWritten(s stack) (problems []string) {
 // that a function needs and may not read, or may and does not need.
 func signing(s stack) (problems []string) {
 	for _, f := range s.functions() {
-		role := s[strings.TrimSuffix(strings.TrimPrefix(text(f.Properties, "Role"), "${"), ".Arn}")]
+		role := s.roleOf(f)
 		wanted := map[string]bool{"signing": f.program() == "auth", "verifying": answers(f.program()) != nil}
 		for _, half := range []string{"signing", "verifying"} {
 			at := document(f.environment()["SLUICE_KEYS"], half)

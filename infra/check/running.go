@@ -63,7 +63,7 @@ func logs(s stack) (problems []string) {
 			problems = append(problems, fmt.Sprintf("%s logs to %q, which is kept for ever or is not there", f.Name, group))
 			continue
 		}
-		role := s[strings.TrimSuffix(strings.TrimPrefix(text(f.Properties, "Role"), "${"), ".Arn}")]
+		role := s.roleOf(f)
 		if !slices.ContainsFunc(statements(role), func(st object) bool {
 			return slices.Contains(texts(st, "Action"), "logs:PutLogEvents") && slices.Contains(texts(st, "Resource"), "${"+group+".Arn}")
 		}) {

@@ -121,6 +121,9 @@ func newEngine(d Deps, routes []route) *gin.Engine {
 	return engine
 }
 
+// forwardedFor is the field by which a proxy tells who asked it.
+const forwardedFor = "X-Forwarded-For"
+
 // trustProxies makes Gin take the client's address from X-Forwarded-For where
 // the peer is one of the configured proxies, and only there.
 func (s *server) trustProxies(engine *gin.Engine) {
@@ -128,7 +131,7 @@ func (s *server) trustProxies(engine *gin.Engine) {
 	for _, p := range s.TrustedProxies {
 		trusted = append(trusted, p.String())
 	}
-	engine.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	engine.RemoteIPHeaders = []string{forwardedFor}
 	if err := engine.SetTrustedProxies(trusted); err != nil {
 		panic(err) // a netip.Prefix always prints as a network
 	}

@@ -36,7 +36,7 @@ func auditRoutes() []route {
 func (s *server) download(r *request, f *catalog.File) catalog.Download {
 	d := catalog.Download{
 		Session: r.session, Owner: f.Owner, File: f.ID, Version: f.Version.ID,
-		User: cmp.Or(r.onBehalf, r.identity.User.ID), Client: r.address().String(),
+		User: cmp.Or(r.onBehalf, r.identity.User.ID), Client: r.client,
 	}
 	if d.Session == "" {
 		who := cmp.Or(d.User, r.Param("link"), d.Client)

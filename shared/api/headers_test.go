@@ -476,6 +476,7 @@ func TestAddressesAreBelievedOfTrustedProxiesAlone(t *testing.T) {
 		"another is trusted":           {"10.0.0.0/8", "X-Forwarded-For", "203.0.113.7", "127.0.0.1"},
 		"the peer is trusted":          {"127.0.0.0/8", "X-Forwarded-For", "203.0.113.7", "203.0.113.7"},
 		"the client put one in front":  {"127.0.0.0/8", "X-Forwarded-For", "192.0.2.1, 203.0.113.7", "203.0.113.7"},
+		"the proxy added a line":       {"127.0.0.0/8", "X-Forwarded-For", "192.0.2.1\n203.0.113.7", "203.0.113.7"},
 		"two proxies are trusted":      {"127.0.0.0/8,10.0.0.0/8", "X-Forwarded-For", "192.0.2.1, 203.0.113.7, 10.1.2.3", "203.0.113.7"},
 		"what is forwarded is garbage": {"127.0.0.0/8", "X-Forwarded-For", "evil", "127.0.0.1"},
 		"a field that proxies pass on": {"127.0.0.0/8", "X-Real-Ip", "203.0.113.7", "127.0.0.1"},
@@ -491,8 +492,11 @@ func TestAddressesAreBelievedOfTrustedProxiesAlone(t *testing.T) {
 			})
 			spendTries(t, site, netip.MustParseAddr(x.client))
 			login := func(says string) localtest.Answer {
-				return site.Anonymous().Do(http.MethodPost, "/api/login", strings.NewReader(`{"username":"admin","password":"wrong"}`),
-					"Content-Type", "application/json", x.header, says)
+				header := []string{"Content-Type", "application/json"}
+				for line := range strings.SplitSeq(says, "\n") {
+					header = append(header, x.header, line)
+				}
+				return site.Anonymous().Do(http.MethodPost, "/api/login", strings.NewReader(`{"username":"admin","password":"wrong"}`), header...)
 			}
 			login(x.says).Want(t, http.StatusTooManyRequests)
 			if lines := site.Log.Lines(t); lines[len(lines)-1]["client"] != x.client {

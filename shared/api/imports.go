@@ -161,7 +161,7 @@ func receiveEvents(s *server, r *request) error {
 		return err
 	}
 	for _, o := range objects {
-		if err := s.Uploads.RegisterObject(r.Request.Context(), o); err != nil {
+		if err := s.Uploads.Reconcile(r.Request.Context(), o); err != nil {
 			return err
 		}
 	}

@@ -3,17 +3,16 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"sluice/localstack/stores"
 	"sluice/shared/app/local/localtest"
 	"sluice/shared/auth"
 	"sluice/shared/blob"
@@ -66,37 +65,48 @@ func (a *answers) provokeByImports() {
 	events(a.elsewhere(deps), webhookToken).Want(a.t, http.StatusNotFound)
 }
 
-// bucket is what others do in the store of a rig.
+// bucket is what others do in a bucket of a store.
 type bucket struct {
 	*s3.Client
-	t *testing.T
+	t    *testing.T
+	name string
 }
 
-func (s *storeRig) bucket() bucket {
+func bucketOf(t *testing.T, store *stores.S3, name string) bucket {
 	return bucket{s3.New(s3.Options{
-		Region: s.store.Region, BaseEndpoint: &s.store.Endpoint, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(s.store.AccessKey, s.store.SecretKey, ""),
-	}), s.t}
+		Region: store.Region, BaseEndpoint: &store.Endpoint, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKey, store.SecretKey, ""),
+	}), t, name}
 }
+
+// bucket returns the one of the rig's blobs.
+func (s *storeRig) bucket() bucket { return bucketOf(s.t, s.store, "sluice") }
 
 func (b bucket) put(key, content string) {
 	b.t.Helper()
 	_, err := b.PutObject(b.t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String("sluice"), Key: &key, Body: strings.NewReader(content), ContentType: aws.String("text/plain"),
+		Bucket: &b.name, Key: &key, Body: strings.NewReader(content), ContentType: new("text/plain"),
 	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 }
 
+func (b bucket) remove(key string) {
+	b.t.Helper()
+	if _, err := b.DeleteObject(b.t.Context(), &s3.DeleteObjectInput{Bucket: &b.name, Key: &key}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 func (b bucket) has(key string) bool {
 	b.t.Helper()
-	_, err := b.HeadObject(b.t.Context(), &s3.HeadObjectInput{Bucket: aws.String("sluice"), Key: &key})
+	_, err := b.HeadObject(b.t.Context(), &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
 	return err == nil
 }
 
 // runImport imports and waits for the end.
-func (s *storeRig) runImport(request map[string]any) contract.Import {
+func (s *rig) runImport(request map[string]any) contract.Import {
 	s.t.Helper()
 	id := s.admin.JSON(http.MethodPost, "/api/imports", request).Want(s.t, http.StatusAccepted).Field(s.t, "id")
 	for {
@@ -203,6 +213,7 @@ func TestImportsOfWhatIsNotOurs(t *testing.T) {
 		{"s3://another/blobs/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
 		{"s3://sluice/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
 		{"s3://sluice/blobsandmore/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
+		{"s3://sluice/blobs/s3://media/", "", http.StatusUnprocessableEntity, "import_elsewhere", "source"},
 		{"videos/", "", http.StatusBadRequest, "invalid_field", "source"},
 		{"s3://sluice/blobs/?x=1", "", http.StatusBadRequest, "invalid_field", "source"},
 		{"s3://sluice/blobs/", "a//b", http.StatusBadRequest, "invalid_field", "path"},
@@ -254,12 +265,7 @@ func TestEventsRegisterObjects(t *testing.T) {
 	for owner, source := range map[string]string{"admin": "s3://sluice/blobs/in/", "ada": "s3://sluice/blobs/in/ada/"} {
 		s.runImport(map[string]any{"source": source, "owner": owner, "path": "from"})
 	}
-	tell := func(event, key string) {
-		t.Helper()
-		body := fmt.Sprintf(`{"Records":[{"eventName":%q,"new":{},"s3":{"bucket":{"name":"sluice"},"object":{"key":%q,"eTag":"stale","size":7}}}]}`,
-			event, url.QueryEscape(key))
-		with(s.Anonymous(), webhookToken).Do(http.MethodPost, "/api/events/s3", strings.NewReader(body), "Content-Type", "application/json").Want(t, http.StatusNoContent)
-	}
+	tell := func(event, key string) { t.Helper(); s.tell(event, "sluice", key) }
 	want := func(path string, status int, content string) {
 		t.Helper()
 		if a := s.admin.Do(http.MethodGet, "/file/"+path, nil).Want(t, status); status == http.StatusOK && string(a.Body) != content {
@@ -274,7 +280,7 @@ func TestEventsRegisterObjects(t *testing.T) {
 		tell("ObjectCreated:CompleteMultipartUpload", "blobs/in/ada/x")
 		tell("ObjectCreated:Put", "blobs/other/y")
 		tell("ObjectCreated:Put", "blobs/in/gone")
-		tell("s3:ObjectRemoved:Delete", "blobs/in/a b+c")
+		tell("s3:ObjectRemoved:Delete", "blobs/in/a b+c") // it is there, whatever was
 		tell("s3:ObjectCreated:Put", "elsewhere/a b+c")
 	}
 	want("admin/from/a%20b+c", http.StatusOK, "one")
@@ -285,4 +291,50 @@ func TestEventsRegisterObjects(t *testing.T) {
 	want("admin/from/a%20b+c", http.StatusConflict, "")
 	tell("s3:ObjectCreated:Put", "blobs/in/a b+c")
 	want("admin/from/a%20b+c", http.StatusOK, "another")
+}
+
+// Of an object that is gone the version is marked, and the store not asked for it
+// again, however often and in whichever order that is told. When it is back it is
+// a file again.
+func TestEventsMarkWhatIsGone(t *testing.T) {
+	s := openStore(t)
+	b := s.bucket()
+	s.runImport(map[string]any{"source": "s3://sluice/blobs/in/", "owner": "admin"})
+	tell := func(event, key string) { t.Helper(); s.tell(event, "sluice", "blobs/in/"+key) }
+	want := func(when string, status int) {
+		t.Helper()
+		opened := len(s.blobs.Opens())
+		a := s.admin.Do(http.MethodGet, "/file/admin/a", nil)
+		if a.StatusCode != status || status == http.StatusConflict && (a.Code() != "blob_changed" || len(s.blobs.Opens()) != opened) {
+			t.Errorf("%s the answer is %s and the store was asked %d times, want %d, and nothing asked of the store for a 409", when, a, len(s.blobs.Opens())-opened, status)
+		}
+	}
+	b.put("blobs/in/a", "one")
+	tell("ObjectCreated:Put", "a")
+	want("when it was created", http.StatusOK)
+	b.remove("blobs/in/a")
+	for range 2 {
+		tell("s3:ObjectRemoved:Delete", "a")
+		want("when it is gone", http.StatusConflict)
+	}
+	tell("ObjectCreated:Put", "a") // late
+	want("when its creation is told once more", http.StatusConflict)
+	b.put("blobs/in/a", "one") // the same bytes, and so the same entity tag
+	tell("s3:ObjectRemoved:Delete", "a")
+	want("when it is back, though its removal is told", http.StatusOK)
+	s.blobs.Script(blobtest.Stat, blobtest.Fault{Err: blobtest.Error{Code: blob.NotFound}})
+	tell("ObjectCreated:Put", "a")
+	want("when it came back between a look and the mark", http.StatusOK)
+	tell("s3:ObjectRemoved:Delete", "never")
+	wantCounts(t, "afterwards", s.runImport(map[string]any{"source": "s3://sluice/blobs/in/", "owner": "admin"}), 1, 0, 1, 0, 0, 0)
+
+	// A file that has come to the path since is another one.
+	s.admin.Do(http.MethodDelete, "/file/admin/a", nil).Want(t, http.StatusNoContent)
+	s.admin.Put("/file/admin/a", "mine")
+	b.remove("blobs/in/a")
+	tell("s3:ObjectRemoved:Delete", "a")
+	want("of what an upload brought since", http.StatusOK)
+	if log := s.Log.String(); strings.Contains(log, "is not registered") {
+		t.Errorf("that an object is gone is logged as a failure: %s", log)
+	}
 }

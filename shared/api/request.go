@@ -34,6 +34,7 @@ const (
 type request struct {
 	*gin.Context
 	id        string
+	client    string // its address: the peer's, or what a trusted proxy says
 	began     time.Time
 	operation string
 	identity  account.Identity
@@ -57,17 +58,26 @@ type request struct {
 // subject is who asks, as May takes it.
 func (r *request) subject() auth.Subject { return r.identity.Subject() }
 
-// address is the client's: the peer's, or what a trusted proxy says.
+// address is the client's.
 func (r *request) address() netip.Addr {
-	a, _ := netip.ParseAddr(r.ClientIP())
+	a, _ := netip.ParseAddr(r.client)
 	return a.Unmap()
+}
+
+// joinForwarded makes one line of several (RFC 9110 §5.3). Gin reads the first
+// alone, which is the client's where a proxy adds a line of its own behind it.
+func joinForwarded(h http.Header) {
+	if lines := h[forwardedFor]; len(lines) > 1 {
+		h[forwardedFor] = []string{strings.Join(lines, ", ")}
+	}
 }
 
 // begin gives a request an id and sets the headers that every answer has. end
 // must be deferred.
 func (s *server) begin(c *gin.Context, operation string) *request {
-	r := &request{Context: c, id: auth.NewID(s.Clock()), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
+	r := &request{Context: c, id: auth.NewID(s.Clock()), client: c.ClientIP(), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
 	setDefaults(c.Writer.Header(), r.id)
+	joinForwarded(c.Request.Header)
 	if strings.HasPrefix(c.Request.URL.Path, tusPath) {
 		c.Header("Tus-Resumable", tus.Version) // with whatever answer
 	}
@@ -118,16 +128,17 @@ func (s *server) answerPanic(r *request) {
 }
 
 // log writes the one line of a request. It holds ids and the route's name, and
-// never a path, a query or a header, which may hold secrets.
+// never a path, a query or a header, which may hold secrets, but for the id of a
+// trace.
 func (s *server) log(r *request, took time.Duration) {
-	attrs := append(make([]slog.Attr, 0, 14), // as many as there can be
+	attrs := append(make([]slog.Attr, 0, 15), // as many as there can be
 		slog.String("request_id", r.id),
 		slog.String("method", r.Request.Method),
 		slog.String("operation", r.operation),
 		slog.Int("status", r.Writer.Status()),
 		slog.Int64("bytes", r.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-		slog.String("client", r.ClientIP()),
+		slog.String("client", r.client),
 	)
 	issuer := ""
 	if r.linked != nil {
@@ -135,7 +146,7 @@ func (s *server) log(r *request, took time.Duration) {
 	}
 	for _, a := range [...]slog.Attr{
 		slog.String("user_id", r.identity.User.ID), slog.String("issuer_id", issuer), slog.String("file_id", r.file),
-		slog.String("session_id", r.session), slog.String("event", r.event),
+		slog.String("session_id", r.session), slog.String("event", r.event), slog.String("trace_id", traceID(r.Request.Header)),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)

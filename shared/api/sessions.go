@@ -60,8 +60,12 @@ func createSession(s *server, r *request) error {
 	if err != nil {
 		return err
 	}
+	shown, err := s.shownSession(r, session, f)
+	if err != nil {
+		return err
+	}
 	r.Header("Location", "/api/sessions/"+session.ID)
-	return reply(r, http.StatusCreated, s.shownSession(r, session, f))
+	return reply(r, http.StatusCreated, shown)
 }
 
 // listSessions tells the caller's own sessions.
@@ -86,7 +90,11 @@ func listSessions(s *server, r *request) error {
 		if err != nil {
 			return err
 		}
-		out.Sessions = append(out.Sessions, s.shownSession(r, session, &f))
+		shown, err := s.shownSession(r, session, &f)
+		if err != nil {
+			return err
+		}
+		out.Sessions = append(out.Sessions, shown)
 	}
 	return reply(r, http.StatusOK, out)
 }
@@ -148,53 +156,71 @@ func (s *server) replySession(r *request, session catalog.Session) error {
 	if err != nil {
 		return err
 	}
-	return reply(r, http.StatusOK, s.shownSession(r, session, &f))
+	shown, err := s.shownSession(r, session, &f)
+	if err != nil {
+		return err
+	}
+	return reply(r, http.StatusOK, shown)
 }
 
-func (s *server) shownSession(r *request, session catalog.Session, f *catalog.File) contract.DownloadSession {
+func (s *server) shownSession(r *request, session catalog.Session, f *catalog.File) (contract.DownloadSession, error) {
+	user, err := s.Catalog.User(r.Request.Context(), session.User)
+	if err != nil && !fault.Is(err, fault.NotFound, "") { // of nobody the URLs are over
+		return contract.DownloadSession{}, err
+	}
 	chunk := manifest.ChunkSize(f.Version.Size)
 	return contract.DownloadSession{
 		ID: session.ID, FileID: f.ID, Name: f.Name(), VersionID: session.Version, ETag: f.Version.ETag, Size: f.Version.Size,
 		SHA256: hex.EncodeToString(f.Version.Verified()), ChunkSize: chunk, ChunkCount: manifest.Count(f.Version.Size, chunk),
-		Sources:   s.sources(r, session, f),
+		Sources:   s.sources(r, session, user, f),
 		RenewURL:  s.external(r, "api", "sessions", session.ID, "renew"),
 		ExpiresAt: moment(session.ExpiresAt),
 		Limits: contract.SessionLimits{
 			RenewableUntil: moment(session.CreatedAt.Add(catalog.MaxPin)), OpenSessions: s.MaxSessions,
 			Ranges: byterange.MaxRanges, StallSeconds: int(s.Stall.Seconds()),
 		},
-	}
+	}, nil
 }
 
-// sources are the URLs that deliver what the session is of.
-func (s *server) sources(r *request, session catalog.Session, f *catalog.File) []contract.Source {
+// sources are the URLs that deliver what the session of that user is of.
+func (s *server) sources(r *request, session catalog.Session, user catalog.User, f *catalog.File) []contract.Source {
 	var sources []contract.Source
-	for _, url := range s.downloads(r, "s", s.sealSource(session), f.Name()) {
+	sealed := s.sealSource(source{session: session.ID, end: session.ExpiresAt, epoch: user.Epoch})
+	for _, url := range s.downloads(r, "s", sealed, f.Name()) {
 		sources = append(sources, contract.Source{URL: url, ExpiresAt: moment(session.ExpiresAt)})
 	}
 	return sources
 }
 
-// sealSource returns what a session's URL carries: the session's id and the
-// second in which the URL is over.
-func (s *server) sealSource(session catalog.Session) string {
-	payload := binary.BigEndian.AppendUint64([]byte(session.ID), uint64(session.ExpiresAt.Unix()))
-	return s.Ring.Seal("session", payload)
+// source is what a session's URL seals.
+type source struct {
+	session string    // its id
+	end     time.Time // in whole seconds
+	epoch   int64     // the user's, when the URL was given: a new password ends it
 }
 
-// openSource returns the id of the session that a URL is of, and when the URL
-// is over.
-func (s *server) openSource(sealed string) (string, time.Time, error) {
+// sourceSize is how many bytes a sealed source has behind the session's id.
+const sourceSize = 16
+
+func (s *server) sealSource(u source) string {
+	payload := binary.BigEndian.AppendUint64([]byte(u.session), uint64(u.end.Unix()))
+	return s.Ring.Seal("session", binary.BigEndian.AppendUint64(payload, uint64(u.epoch)))
+}
+
+// openSource returns what a URL seals that is not over.
+func (s *server) openSource(sealed string) (source, error) {
 	payload, err := s.Ring.Open("session", sealed)
-	if err != nil || len(payload) < 8 {
-		return "", time.Time{}, fault.New(fault.Forbidden, "link_invalid", "This is not a link that we gave out.")
+	if err != nil || len(payload) < sourceSize {
+		return source{}, fault.New(fault.Forbidden, "link_invalid", "This is not a link that we gave out.")
 	}
-	id := payload[:len(payload)-8]
-	end := time.Unix(int64(binary.BigEndian.Uint64(payload[len(id):])), 0)
-	if !s.Clock().Before(end) {
-		return "", end, sessionOver()
+	id, rest := payload[:len(payload)-sourceSize], payload[len(payload)-sourceSize:]
+	u := source{
+		session: string(id), end: time.Unix(int64(binary.BigEndian.Uint64(rest)), 0), epoch: int64(binary.BigEndian.Uint64(rest[8:])),
 	}
-	return string(id), end, nil
+	if !s.Clock().Before(u.end) {
+		return u, sessionOver()
+	}
+	return u, nil
 }
 
 func sessionOver() error {
@@ -203,29 +229,29 @@ func sessionOver() error {
 
 // getSource delivers the version that a session is of.
 func getSource(s *server, r *request) error {
-	id, end, err := s.openSource(r.Param("source"))
+	u, err := s.openSource(r.Param("source"))
 	if err != nil {
 		return err
 	}
-	r.until = end
-	f, user, err := s.sessionFile(r.Request.Context(), id)
+	r.until = u.end
+	f, user, err := s.sessionFile(r.Request.Context(), u)
 	if err != nil {
 		return err
 	}
-	r.file, r.session, r.onBehalf = f.ID, id, user
+	r.file, r.session, r.onBehalf = f.ID, u.session, user
 	r.allowed = func(ctx context.Context) error {
-		_, _, err := s.sessionFile(ctx, id)
+		_, _, err := s.sessionFile(ctx, u)
 		return err
 	}
 	return s.deliver(r, f)
 }
 
-// sessionFile returns what a session delivers, and the id of its user, while
-// it may: it is neither over nor revoked, its user is still let in, and may
-// read the file if that is still there. One that was deleted is delivered to
-// the end.
-func (s *server) sessionFile(ctx context.Context, id string) (*catalog.File, string, error) {
-	session, err := s.Catalog.Session(ctx, id)
+// sessionFile returns what a session's URL delivers, and the id of its user,
+// while it may: the session is neither over nor revoked, its user is still let
+// in by the password of then, and may read the file if that is still there. One
+// that was deleted is delivered to the end.
+func (s *server) sessionFile(ctx context.Context, link source) (*catalog.File, string, error) {
+	session, err := s.Catalog.Session(ctx, link.session)
 	if err != nil {
 		return nil, "", sourceError(err)
 	}
@@ -239,7 +265,7 @@ func (s *server) sessionFile(ctx context.Context, id string) (*catalog.File, str
 	}
 	reads := auth.May(auth.Subject{UserID: u.ID, Role: u.Role}, auth.ReadFile,
 		auth.Object{Owner: f.Owner, Public: f.Visibility == catalog.Public}) == nil
-	if u.Disabled || live && !reads {
+	if u.Disabled || u.Epoch != link.epoch || live && !reads {
 		return nil, "", sessionOver()
 	}
 	f.Visibility = catalog.Private // what the URL leads to is no shared cache's to keep: it is a secret

@@ -143,12 +143,58 @@ func TestASourceThatIsNotOurs(t *testing.T) {
 		"nothing sealed":     "/s/x/a",
 		"a byte changed":     strings.Replace(source, sealed, "A"+sealed[1:], 1),
 		"its end cut":        strings.Replace(source, sealed, sealed[:len(sealed)-1], 1),
-		"another's purpose":  "/s/" + r.App.Deps.Ring.Seal("cursor", []byte("01JC5S4QH2N8V6W0Y3Z9K7M1XA12345678")) + "/a",
+		"another's purpose":  "/s/" + r.App.Deps.Ring.Seal("cursor", []byte("01JC5S4QH2N8V6W0Y3Z9K7M1XA1234567812345678")) + "/a",
 		"nothing but a time": "/s/" + r.App.Deps.Ring.Seal("session", []byte("short")) + "/a",
 	} {
 		if a := r.Anonymous().Do(http.MethodGet, path, nil).Want(t, http.StatusForbidden); a.Code() != "link_invalid" {
 			t.Errorf("%s = %s, want link_invalid", name, a)
 		}
+	}
+}
+
+// A new password, and being disabled, end the URLs of a session, in the midst
+// of a stream too, but not the session: who still has a login renews it.
+func TestASessionsURLsEndWithTheUsersPassword(t *testing.T) {
+	r := openRig(t)
+	ada := r.user("ada", auth.User)
+	s := beginSession(t, ada, ada.Put("/file/ada/a", "content").Field(t, "id"))
+	over := func(when string, s shownSession) {
+		t.Helper()
+		if a := r.Anonymous().Do(http.MethodGet, r.source(s), nil); a.StatusCode != http.StatusForbidden || a.Code() != "link_expired" {
+			t.Errorf("after %s the URL from before = %s, want link_expired", when, a)
+		}
+	}
+	change := map[string]string{"password": "another password", "old_password": localtest.Password}
+	ada.JSON(http.MethodPatch, "/api/profile", change).Want(t, http.StatusOK)
+	over("a new password", s)
+	for _, c := range []*localtest.Client{ada, r.admin} {
+		s = sessionOf(t, c.Do(http.MethodPost, "/api/sessions/"+s.ID+"/renew", nil).Want(t, http.StatusOK))
+		if a := r.Anonymous().Do(http.MethodGet, r.source(s), nil).Want(t, http.StatusOK); string(a.Body) != "content" {
+			t.Errorf("renewed, the session gives %q, want content", a.Body)
+		}
+	}
+	for _, disabled := range []bool{true, false} {
+		r.admin.JSON(http.MethodPatch, "/api/users/"+ada.ID, map[string]bool{"disabled": disabled}).Want(t, http.StatusOK)
+		over("being disabled, and perhaps enabled", s)
+	}
+}
+
+func TestASessionsURLIsNotInTheLog(t *testing.T) {
+	r := openRig(t)
+	source := r.source(beginSession(t, r.admin, r.admin.Put("/file/admin/secret-name", "content").Field(t, "id")))
+	r.Anonymous().Do(http.MethodGet, source, nil).Want(t, http.StatusOK)
+	r.clock.Advance(25 * time.Hour)
+	r.Anonymous().Do(http.MethodGet, source, nil).Want(t, http.StatusForbidden)
+	r.Stop() // every line is written
+	_, rest, _ := strings.Cut(strings.Split(source, "/")[2], ".")
+	payload, tag, _ := strings.Cut(rest, ".")
+	for _, part := range []string{payload, tag, "secret-name"} {
+		if strings.Contains(r.Log.String(), part) {
+			t.Errorf("the log holds %q of a session's URL", part)
+		}
+	}
+	if !strings.Contains(r.Log.String(), `"operation":"getSource"`) {
+		t.Error("the log has no line of the download")
 	}
 }
 

@@ -31,7 +31,7 @@ func (c *Cache) VerifyAccess(token string) (Claims, error) {
 	if len(token) > MaxToken {
 		return c.verifier.VerifyAccess(token)
 	}
-	key := sha256.Sum256([]byte(token))
+	key := sha256.Sum256(append(make([]byte, 0, 512), token...)) // a copy on the stack, where ours fit
 	if claims, ok := c.verified.Get(key); ok {
 		if !c.verifier.expired(claims) {
 			return claims, nil

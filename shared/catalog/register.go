@@ -181,6 +181,20 @@ func (c *Catalog) MarkChanged(ctx context.Context, f File) error {
 	return err
 }
 
+// MarkGone is MarkChanged for the file at o's path, if that is made of o's object,
+// of which nothing but its owner, path and key is asked. It reports whether there
+// was anything to note.
+func (c *Catalog) MarkGone(ctx context.Context, o Object) (bool, error) {
+	f, err := c.freshFileAt(ctx, o.Owner, o.Path)
+	if fault.Is(err, fault.NotFound, "") || err == nil && (f.Version.Key != o.Key || f.Version.Changed) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, c.MarkChanged(ctx, f)
+}
+
 // Imported reports whether the version is an object that was there already.
 func (v Version) Imported() bool { return v.Key != "" && !OwnKey(v.Key) }
 

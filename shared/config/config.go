@@ -22,6 +22,7 @@ type Config struct {
 	Addr           string         // host:port to listen on
 	Data           string         // folder of the embedded stores and keys
 	Blob           *url.URL       // where blobs are: file:///folder or s3://bucket/prefix/?options
+	ImportBuckets  []*url.URL     // what else imports may be of: s3://bucket/folder/?options, whose Path is empty or ends in a slash
 	Table          *url.URL       // where records are: bolt:///file or dynamodb://table?options
 	Keys           *url.URL       // where the signing keys are: file:///file, ssm:/path or secretsmanager:name
 	Queue          *url.URL       // the SQS queue that jobs are sent to; nil: they run beside requests
@@ -41,7 +42,7 @@ type Config struct {
 	UploadParts    string         // where parts go: auto, server or store
 	UploadDigest   string         // of uploads in parts: verify or claim
 	Keep           time.Duration  // how long a replaced or deleted version is kept
-	WebhookToken   Secret         // by which a store tells of new objects; empty: it does not
+	WebhookToken   Secret         // by which a store tells of its objects; empty: it does not
 	MaxSessions    int            // open download sessions of one user
 	Stall          time.Duration  // a peer that makes no progress for so long is dropped
 	StopTimeout    time.Duration  // how long running downloads may go on after a stop signal
@@ -73,6 +74,7 @@ func settings() []setting {
 		{"addr", "127.0.0.1:8080", "`host:port` to listen on", func(c *Config, v string) error { return parseAddr(&c.Addr, v, false) }},
 		{"data", ".sluice", "`folder` of the embedded stores and the keys", func(c *Config, v string) error { return parsePath(&c.Data, v) }},
 		{"blob", "", "`URL` of the blob store; file:///folder or s3://bucket (default: blobs in the data folder)", func(c *Config, v string) error { return parseStore(&c.Blob, v, blobStores()) }},
+		{"import-buckets", "", "comma-separated `URLs` of buckets, or of folders in them, of which imports may be too, such as s3://media/videos/ (default: of the blob store alone)", func(c *Config, v string) error { return parseImportBuckets(&c.ImportBuckets, v) }},
 		{"table", "", "`URL` of the record store; bolt:///file or dynamodb://table (default: sluice.db in the data folder)", func(c *Config, v string) error { return parseStore(&c.Table, v, tableStores()) }},
 		{"keys", "", "`URL` of the signing keys; file:///file, ssm:/path or secretsmanager:name (default: keys.json in the data folder, made on the first start)", func(c *Config, v string) error { return parseStore(&c.Keys, v, keyStores()) }},
 		{"queue", "", "`URL` of the SQS queue that jobs are sent to, for functions/ingest to run (default: they run beside requests)", func(c *Config, v string) error { return parseQueue(&c.Queue, v) }},
@@ -91,7 +93,7 @@ func settings() []setting {
 		{"upload-parts", "auto", "where the `parts` of uploads are sent: server, store (by its own URLs), or auto (the store where clients reach it)", func(c *Config, v string) error { return parseWord(&c.UploadParts, v, "auto", "server", "store") }},
 		{"upload-digest", "verify", "verify reads an upload in parts once when it is complete; `claim` believes the SHA-256 that was announced, and makes no manifest", func(c *Config, v string) error { return parseWord(&c.UploadDigest, v, "verify", "claim") }},
 		{"keep", "24h", "`duration` for which a replaced or deleted version is kept", func(c *Config, v string) error { return parseDuration(&c.Keep, v, 0) }},
-		{"webhook-token", "", "`token` by which an S3 store may tell of new objects, at /api/events/s3 (default: it may not)", func(c *Config, v string) error { return parseToken(&c.WebhookToken, v) }},
+		{"webhook-token", "", "`token` by which an S3 store may tell of its objects, at /api/events/s3 (default: it may not)", func(c *Config, v string) error { return parseToken(&c.WebhookToken, v) }},
 		{"max-sessions", "100", "`number` of download sessions that one user may have open, at most 1000", func(c *Config, v string) error { return parseNumber(&c.MaxSessions, v, 1, 1000) }},
 		{"stall", "10s", "`duration` without progress after which a client is dropped", func(c *Config, v string) error { return parseDuration(&c.Stall, v, time.Second) }},
 		{"transport", "", "on Lambda, the `kind` of events that come: rest, http, alb, url-stream or rest-stream", func(c *Config, v string) error { return parseTransport(&c.Transport, v) }},
@@ -139,6 +141,9 @@ func (c *Config) finish() error {
 	c.Blob = orFile(c.Blob, "file", filepath.Join(c.Data, "blobs"))
 	c.Table = orFile(c.Table, "bolt", filepath.Join(c.Data, "sluice.db"))
 	c.Keys = orFile(c.Keys, "file", filepath.Join(c.Data, "keys.json"))
+	if err := c.checkImportBuckets(); err != nil {
+		return fmt.Errorf("%s: %w", Env("import-buckets"), err)
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return fmt.Errorf("%s and %s belong together: set both or neither", Env("tls-cert"), Env("tls-key"))
 	}

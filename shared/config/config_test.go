@@ -161,6 +161,31 @@ func TestTheTransportIsNamedOrNone(t *testing.T) {
 	}
 }
 
+// An import makes files of what others have put somewhere, never of what are our
+// own blobs already.
+func TestImportBucketsLieBesideTheBlobs(t *testing.T) {
+	const own, twice = "holds the files of this server", "names a bucket again, with other options"
+	for _, c := range []struct{ blob, imports, want string }{
+		{"s3://files", "s3://media", ""},
+		{"s3://files/sluice/", "s3://files/videos/", ""},
+		{"s3://files/sluice/", "s3://media,s3://files/videos/", ""},
+		{"file:///srv", "s3://media", ""},
+		{"s3://files", "s3://files", own},
+		{"s3://files", "s3://files/videos", own},
+		{"s3://files/sluice/", "s3://files", own},
+		{"s3://files/sluice/", "s3://files/sluice/videos", own},
+		{"s3://files/sluice/", "s3://media,s3://files/sluice", own},
+		{"s3://files/sl", "s3://files/sluice/", own},
+		{"s3://files", "s3://media/a?region=x,s3://media/b?region=x", ""},
+		{"s3://files", "s3://media/a?region=x,s3://media/b?region=y", twice},
+	} {
+		_, err := load(nil, map[string]string{"SLUICE_BLOB": c.blob, "SLUICE_IMPORT_BUCKETS": c.imports})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "SLUICE_IMPORT_BUCKETS: entry ")) {
+			t.Errorf("files in %s and imports of %s: %v, want %q", c.blob, c.imports, err, c.want)
+		}
+	}
+}
+
 func TestStoresFollowTheDataFolder(t *testing.T) {
 	got, err := load(nil, map[string]string{"SLUICE_DATA": "/var/lib/a b", "SLUICE_TABLE": "bolt:///elsewhere/t.db"})
 	if err != nil {

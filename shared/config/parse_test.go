@@ -27,6 +27,7 @@ func TestValues(t *testing.T) {
 	data := field(func(c config.Config) string { return c.Data })
 	blob := field(func(c config.Config) string { return c.Blob.Path })
 	blobURL := field(func(c config.Config) string { return c.Blob.String() })
+	imports := field(func(c config.Config) string { return fmt.Sprint(c.ImportBuckets) })
 	table := field(func(c config.Config) string { return c.Table.Path })
 	tableURL := field(func(c config.Config) string { return c.Table.String() })
 	keys := field(func(c config.Config) string { return c.Keys.Path })
@@ -109,6 +110,15 @@ func TestValues(t *testing.T) {
 		{"blob", "file:///srv/my%20blobs", blob, "/srv/my blobs"},
 		{"blob", "FILE:///srv/blobs", blob, "/srv/blobs"},
 		{"blob", "file:/srv/blobs", blob, "/srv/blobs"},
+		{"import-buckets", "s3://media", imports, "[s3://media]"},
+		{"import-buckets", "s3://media/, s3://old/a%20b/c?region=eu-west-1&path_style=true", imports, "[s3://media s3://old/a%20b/c/?region=eu-west-1&path_style=true]"},
+		{"import-buckets", "s3://media/a,s3://media/b/", imports, "[s3://media/a/ s3://media/b/]"},
+		{"import-buckets", "", imports, "[]"},
+		{"import-buckets", "media", imports, refused + "entry 1: want s3://bucket"},
+		{"import-buckets", "s3://media,file:///srv", imports, refused + "entry 2: want s3://bucket"},
+		{"import-buckets", "s3://media:9000", imports, refused + "entry 1: want s3://bucket"},
+		{"import-buckets", "s3://key@media", imports, refused + "entry 1: want s3://bucket"},
+		{"import-buckets", "s3://media?public_endpoint=https://a.example", imports, refused + "entry 1: there is an option that is not one of: region, path_style"},
 		{"blob", "/srv/blobs", blob, refused + `scheme "" is not one of: file, s3`},
 		{"blob", "bolt:///srv/x", blob, refused + `scheme "bolt" is not one of: file, s3`},
 		{"blob", "file://srv/blobs", blob, refused + "want file:///absolute/path"},
@@ -289,7 +299,7 @@ func FuzzErrorsShowNoPassword(f *testing.F) {
 		if u, err := url.Parse(value); err == nil && strings.Contains(u.Scheme, secret) {
 			t.Skip("a scheme is no place for a password")
 		}
-		for _, name := range []string{"blob", "table", "keys", "public-url", "cors-origins", "admin-password"} {
+		for _, name := range []string{"blob", "import-buckets", "table", "keys", "public-url", "cors-origins", "admin-password"} {
 			_, err := load(map[string]string{name: value}, nil)
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("--%s=%q: the error repeats the value: %v", name, value, err)

@@ -27,6 +27,55 @@ func blobStores() []store {
 	}}
 }
 
+// importStore is what imports may be of beside the blob store.
+func importStore() store {
+	return store{
+		"s3", "s3://bucket or s3://bucket/folder/, or with options such as ?region=eu-central-1", []string{"region", "path_style"},
+		func(u *url.URL) bool {
+			return u.Scheme == "s3" && named(u) && (u.Path == "" || strings.HasPrefix(u.Path, "/"))
+		},
+	}
+}
+
+// parseImportBuckets takes a list of buckets and of folders in them.
+func parseImportBuckets(to *[]*url.URL, v string) error {
+	for i, item := range list(v) {
+		u, err := url.Parse(item)
+		if err != nil {
+			u = &url.URL{} // the parser's error repeats the value, which may hold a password
+		}
+		if err := importStore().check(u); err != nil {
+			return fmt.Errorf("entry %d: %w", i+1, err)
+		}
+		if folder := strings.Trim(u.Path, "/"); folder != "" {
+			u.Path, u.RawPath = "/"+folder+"/", ""
+		} else {
+			u.Path = ""
+		}
+		*to = append(*to, u)
+	}
+	return nil
+}
+
+// checkImportBuckets refuses what holds our own blobs, which are no one else's
+// objects, and a bucket that is named twice, each time to be reached otherwise.
+func (c *Config) checkImportBuckets() error {
+	options := map[string]string{}
+	for i, u := range c.ImportBuckets {
+		if u.Scheme == c.Blob.Scheme && u.Host == c.Blob.Host && overlap(strings.TrimPrefix(u.Path, "/"), strings.TrimPrefix(c.Blob.Path, "/")) {
+			return fmt.Errorf("entry %d holds the files of this server, or lies among them: %s says where they are", i+1, Env("blob"))
+		}
+		if before, twice := options[u.Host]; twice && before != u.RawQuery {
+			return fmt.Errorf("entry %d names a bucket again, with other options", i+1)
+		}
+		options[u.Host] = u.RawQuery
+	}
+	return nil
+}
+
+// overlap reports whether one of two beginnings of keys begins with the other.
+func overlap(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }
+
 func tableStores() []store {
 	return []store{onDisk("bolt"), {
 		"dynamodb", "dynamodb://table, or with options such as ?hot=table-for-hot-records",

@@ -367,7 +367,7 @@ type CreateImportRequest struct {
 	// Path The folder that the files are put into; without it they are put where the source has them.
 	Path Path `json:"path,omitempty,omitzero"`
 
-	// Source The folder of the store, within where the deployment keeps its files.
+	// Source The folder of the store, within where the deployment keeps its files or in a bucket that SLUICE_IMPORT_BUCKETS names.
 	Source string `json:"source"`
 }
 

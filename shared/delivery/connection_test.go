@@ -35,19 +35,22 @@ type ended struct {
 func serve(t *testing.T, s *delivery.Service, f *catalog.File, through func(http.ResponseWriter) http.ResponseWriter) (addr string, outcomes <-chan ended) {
 	t.Helper()
 	out := make(chan ended, 100)
-	server := &edge.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if through != nil {
-				w = through(w)
-			}
-			outcome, err := s.Serve(w, r, f, delivery.Options{})
-			out <- ended{outcome, err}
-			if err != nil {
-				panic(http.ErrAbortHandler)
-			}
-		}),
-		Log: slog.New(slog.DiscardHandler), Stall: s.Stall,
-	}
+	return serveBy(t, s.Stall, func(w http.ResponseWriter, r *http.Request) {
+		if through != nil {
+			w = through(w)
+		}
+		outcome, err := s.Serve(w, r, f, delivery.Options{})
+		out <- ended{outcome, err}
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}), out
+}
+
+// serveBy runs an edge of a handler.
+func serveBy(t *testing.T, stall time.Duration, handler http.HandlerFunc) (addr string) {
+	t.Helper()
+	server := &edge.Server{Handler: handler, Log: slog.New(slog.DiscardHandler), Stall: stall}
 	ln, err := edge.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +64,7 @@ func serve(t *testing.T, s *delivery.Service, f *catalog.File, through func(http
 			t.Error(err)
 		}
 	})
-	return ln.Addr().String(), out
+	return ln.Addr().String()
 }
 
 // smallBuffers makes connections on which little is under way, as those to

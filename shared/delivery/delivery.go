@@ -17,9 +17,11 @@ import (
 	"sluice/shared/fault"
 )
 
-// Service delivers from one bucket. It is safe for concurrent use.
+// Service delivers from a bucket, and from those beside it. It is safe for
+// concurrent use.
 type Service struct {
 	Blobs  *blob.Bucket
+	Beside blob.Beside
 	Policy Policy
 	Clock  func() time.Time
 	Stall  time.Duration // a client that takes no byte for so long is dropped
@@ -147,9 +149,13 @@ func plan(v byterange.Verdict, f *catalog.File) *body {
 
 // open opens the parts of b.
 func (s *Service) open(ctx context.Context, v *catalog.Version, b *body) error {
+	bucket, key, err := s.Beside.At(s.Blobs, v.Key)
+	if err != nil {
+		return err
+	}
 	parts := make([]*blob.Reader, 0, len(b.ranges))
 	for _, r := range b.ranges {
-		part, err := s.Blobs.Open(ctx, v.Key, r.Start, r.Length, v.StoreETag)
+		part, err := bucket.Open(ctx, key, r.Start, r.Length, v.StoreETag)
 		if err != nil {
 			closeAll(parts)
 			return lost(err)
@@ -175,7 +181,7 @@ func lost(err error) error {
 }
 
 func changed(err error) error {
-	return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store.")
+	return fault.Wrap(err, fault.Conflict, "blob_changed", "The bytes of this version were replaced in the store, or removed there.")
 }
 
 // Changed reports whether a delivery failed since the object of its version is

@@ -29,13 +29,16 @@ type Recorder struct {
 	clock   func() time.Time
 
 	mu     sync.Mutex
-	counts map[string]*Count // by day and session
+	counts map[countKey]*Count
 }
 
 // NewRecorder returns a Recorder that writes to c.
 func NewRecorder(c *catalog.Catalog, log *slog.Logger, clock func() time.Time) *Recorder {
-	return &Recorder{catalog: c, log: log, clock: clock, counts: map[string]*Count{}}
+	return &Recorder{catalog: c, log: log, clock: clock, counts: map[countKey]*Count{}}
 }
+
+// countKey is what a line is written under.
+type countKey struct{ day, owner, session string }
 
 // Count is what one session took so far; its requests share it.
 type Count struct {
@@ -53,11 +56,12 @@ func (r *Recorder) Begin(d catalog.Download) *Count {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.Day = now.Format(time.DateOnly)
-	c, known := r.counts[d.Position()]
+	at := countKey{d.Day, d.Owner, d.Session}
+	c, known := r.counts[at]
 	if !known {
 		d.Run, d.FirstAt, d.LastAt = auth.NewID(now), now, now
 		c = &Count{recorder: r, line: d}
-		r.counts[d.Position()] = c
+		r.counts[at] = c
 	}
 	c.running++
 	c.line.Client = d.Client
@@ -126,11 +130,11 @@ func (r *Recorder) Flush(ctx context.Context) error {
 }
 
 // take returns what has changed since it was last written.
-func (r *Recorder) take() (map[string]*Count, []catalog.Download) {
+func (r *Recorder) take() (map[countKey]*Count, []catalog.Download) {
 	now := r.clock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	changed := map[string]*Count{}
+	changed := map[countKey]*Count{}
 	var lines []catalog.Download
 	for key, c := range r.counts {
 		if c.changed {

@@ -56,10 +56,6 @@ func (s *Service) redirect(w http.ResponseWriter, r *http.Request, f *catalog.Fi
 	h.Set("Content-Length", strconv.Itoa(len(followText)))
 	h.Set("X-File-Size", strconv.FormatInt(f.Version.Size, 10))
 	h.Set("Sluice-Delivery", b.decision.String())
-	conn := connection{w, http.NewResponseController(w)}
-	if err := conn.expire(time.Now().Add(s.Stall)); err != nil {
-		return Outcome{}, err
-	}
 	w.WriteHeader(http.StatusTemporaryRedirect)
 	_, err = io.WriteString(w, followText)
 	return Outcome{Status: http.StatusTemporaryRedirect, Issued: b.length, Complete: err == nil}, err

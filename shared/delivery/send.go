@@ -40,6 +40,7 @@ func (s *Service) send(w http.ResponseWriter, r *http.Request, b *body, options 
 	}
 	o := &sender{connection: conn, service: s, socket: direct, watch: newWatch(r.Context(), conn, s.Stall, options.Allowed), count: options.count}
 	defer o.watch.end()
+	defer o.widen(false) // what comes next over a kept connection may be slow
 	err := o.flush()
 	if err == nil {
 		err = o.sendParts(b)
@@ -100,6 +101,7 @@ type sender struct {
 	watch   *watch
 	sent    int64 // bytes of the file
 	fast    int64 // bytes since a write last waited for the client
+	wide    bool  // the socket may hold a large piece unsent
 	count   func(int64)
 }
 
@@ -186,6 +188,20 @@ const (
 	fastWrite  = 100 * time.Millisecond
 )
 
+// widen lets the socket take a large piece in one go, or no longer. Where it
+// takes a part of a piece, each of its halves wakes us for the next.
+func (o *sender) widen(wide bool) {
+	if o.socket == nil || o.wide == wide {
+		return
+	}
+	o.wide = wide
+	unsent := socket.Unsent
+	if wide {
+		unsent = largePiece
+	}
+	o.socket.SetUnsent(unsent)
+}
+
 // pieces are buffers of one size, which are used again.
 type pieces struct {
 	lent atomic.Int64
@@ -217,6 +233,7 @@ func (o *sender) copyPiece(part *blob.Reader, length int64) (int64, error) {
 	if o.fast >= fastBytes {
 		buffer = buffers.lend(largePiece, mostLarge)
 	}
+	o.widen(buffer != nil)
 	if buffer == nil {
 		buffers = &o.service.small
 		buffer = buffers.lend(smallPiece, math.MaxInt64)

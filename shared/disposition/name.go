@@ -2,7 +2,7 @@ package disposition
 
 import (
 	"path"
-	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -120,14 +120,27 @@ func cut(name string) string {
 	return strings.TrimRightFunc(name[:end], atEnd) + extension
 }
 
-// device matches the name of a Windows device, which is one in any case and
-// with any extension. Windows takes the superscripts of Latin-1 for digits.
-var device = regexp.MustCompile(`^(?i:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])\s*(?:[.:]|$)`)
-
-// withoutDevice puts _ before the name of a Windows device.
+// withoutDevice puts _ before the name of a Windows device, which is one in any
+// case and with any extension.
 func withoutDevice(name string) string {
-	if device.MatchString(name) {
+	stem := name
+	if end := strings.IndexAny(name, ".:"); end >= 0 {
+		stem = name[:end]
+	}
+	if isDevice(strings.TrimRight(stem, " \t\n\f\r")) {
 		return "_" + name
 	}
 	return name
+}
+
+// isDevice reports whether a name is a device's. Windows takes the superscripts
+// of Latin-1 for digits.
+func isDevice(name string) bool {
+	is := func(device string) bool { return strings.EqualFold(name, device) }
+	if slices.ContainsFunc([]string{"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}, is) {
+		return true
+	}
+	digit, size := utf8.DecodeLastRuneInString(name)
+	name = name[:len(name)-size]
+	return strings.ContainsRune("0123456789¹²³", digit) && (is("COM") || is("LPT"))
 }

@@ -202,7 +202,8 @@ func TestAnEventOfAnotherKindIsAnError(t *testing.T) {
 	for _, transport := range transports() {
 		f := function(transport, func(http.ResponseWriter, *http.Request) { t.Errorf("%s: the app was asked", transport) })
 		for _, event := range []string{`{}`, `[]`, `"`, ``, `{"Records":[{"eventSource":"aws:sqs"}]}`, `{"httpMethod":"GET"}`, `{"httpMethod":"G T","path":"/"}`,
-			`{"rawPath":"/","requestContext":{"http":{"method":""}}}`, `{"httpMethod":"GET","path":"a"}`, `{"httpMethod":"PUT","path":"/","isBase64Encoded":true,"body":"*"}`} {
+			`{"rawPath":"/","requestContext":{"http":{"method":""}}}`, `{"httpMethod":"GET","path":"a"}`, `{"httpMethod":"PUT","path":"/","isBase64Encoded":true,"body":"*"}`,
+			`{"rawPath":"/","isBase64Encoded":true,"body":"*","requestContext":{"http":{"method":"PUT"}}}`} {
 			answer, err := f.Invoke(t.Context(), json.RawMessage(event))
 			if err == nil || !strings.Contains(err.Error(), string(transport)) {
 				t.Errorf("%s: %s = %v, %v, want an error that names the transport", transport, event, answer, err)

@@ -31,7 +31,7 @@ type Open func(context.Context, config.Config, *slog.Logger) (api.Deps, func() e
 // The process ends with it: with 1 after an error, which is on standard error.
 func Main(open Open, app func(api.Deps) *gin.Engine) {
 	exit(func(ctx context.Context, c config.Config, log *slog.Logger) error {
-		if c.RuntimeAPI != "" {
+		if onLambda(c) {
 			return answerRequests(ctx, c, log, open, app)
 		}
 		return servePlain(ctx, c, log, open, app)
@@ -48,27 +48,41 @@ func Events(open Open, handler func(api.Deps) Handle) {
 			return err
 		}
 		deps.Stopping, deps.BaseURL = never, publicURL(c)
-		if c.RuntimeAPI != "" {
+		if onLambda(c) {
 			lambda.Start(handler(deps)) // it does not return
 		}
 		return errors.Join(handleOne(ctx, handler(deps), os.Stdin, os.Stdout), closeStores())
 	})
 }
 
+// onLambda reports whether the process is a function of Lambda's.
+func onLambda(c config.Config) bool { return c.RuntimeAPI != "" }
+
 // exit runs what a process is for, with its settings from the environment, and
-// ends the process. A signal ends the context, a second one the process.
+// ends the process. A signal ends the context, a second one the process. On
+// Lambda, which waits for nothing, the first does: to watch for it would only
+// make each start longer.
 func exit(run func(context.Context, config.Config, *slog.Logger) error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
 	c, err := config.Load(nil, os.Getenv)
 	if err == nil {
+		ctx := context.Background()
+		if !onLambda(c) {
+			ctx = untilSignal(ctx)
+		}
 		err = run(ctx, c, observe.NewLogger(os.Stderr, c.LogLevel))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1) //nolint:revive // it stands for main
 	}
+}
+
+// untilSignal returns a context that the first signal ends. The second one ends
+// the process.
+func untilSignal(ctx context.Context) context.Context {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }
 
 // answerRequests answers events until the platform ends the process. Nothing is

@@ -164,6 +164,7 @@ func (s said) mend(r *http.Request, err error) (*call, error) {
 	delete(s.header, "Host")
 	delete(s.header, "Transfer-Encoding")
 	r.Method, r.Header = s.method, s.header
+	announced(r)
 	r.RemoteAddr = net.JoinHostPort(s.peer, "0") // Gin wants a port
 	r.URL.Scheme, r.URL.Host = "", ""
 	if s.query != "" {

@@ -36,8 +36,7 @@ var (
 // goroutine of its own; the runtime reads. A Write returns when its bytes were
 // taken.
 type stream struct {
-	in    *io.PipeWriter
-	out   *io.PipeReader
+	pipe  *pipe
 	ready chan head     // gets the head, once
 	done  chan struct{} // closed when the app's goroutine has ended
 	stop  context.CancelFunc
@@ -47,12 +46,11 @@ type stream struct {
 	deadline time.Time   // zero: none
 	writing  bool
 	begun    bool
-	failed   error // why in was closed; nil: it was not
+	failed   error // why the body broke off; nil: it did not
 }
 
 func newStream(stop context.CancelFunc) *stream {
-	s := &stream{ready: make(chan head, 1), done: make(chan struct{}), stop: stop}
-	s.out, s.in = io.Pipe()
+	s := &stream{pipe: newPipe(), ready: make(chan head, 1), done: make(chan struct{}), stop: stop}
 	s.timer = time.AfterFunc(time.Hour, s.expire)
 	s.timer.Stop()
 	return s
@@ -109,7 +107,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	if err := s.arm(); err != nil {
 		return 0, err
 	}
-	n, err := s.in.Write(p)
+	n, err := s.pipe.Write(p)
 	return n, s.disarm(err)
 }
 
@@ -187,7 +185,7 @@ func (s *stream) fail(reason error) {
 	}
 	reason = s.failed
 	s.mu.Unlock()
-	_ = s.in.CloseWithError(&BrokenError{reason}) // it never fails
+	s.pipe.end(&BrokenError{reason})
 }
 
 // finish ends the body, as a whole one where broken is nil. The first to end it
@@ -197,11 +195,11 @@ func (s *stream) finish(broken error) {
 		s.fail(broken)
 		return
 	}
-	_ = s.in.Close() // it never fails
+	s.pipe.end(io.EOF)
 }
 
 // Read is the runtime's side of the body.
-func (s *stream) Read(p []byte) (int, error) { return s.out.Read(p) }
+func (s *stream) Read(p []byte) (int, error) { return s.pipe.Read(p) }
 
 // Close is for the runtime when it has no more use for the body: the caller is
 // gone, if it was not whole. It returns when nothing of the call is running.

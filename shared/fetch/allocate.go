@@ -11,7 +11,7 @@ const (
 )
 
 // allocate makes room for the file, and takes over what an earlier run left.
-func (t *Transfer) allocate(first *call, earlier record) error {
+func (t *Transfer) allocate(first *call) error {
 	if t.request.Output != nil {
 		t.begin(first, nil, nil)
 		return nil
@@ -22,18 +22,15 @@ func (t *Transfer) allocate(first *call, earlier record) error {
 			return err
 		}
 		name := nameOf(first.answer.header, asked)
-		if earlier, err = t.lookFor(name); err != nil || t.result.Already {
+		if err := t.takeName(name); err != nil || t.result.Already {
 			return err
 		}
 	}
-	there, err := t.takeOver(first, earlier)
-	if err != nil {
-		return err
-	}
+	var err error
 	if t.part, err = openPart(t.dir, t.result.Name); err != nil {
 		return err
 	}
-	if err := t.prepare(first, there, earlier); err != nil {
+	if err := t.prepare(first); err != nil {
 		_ = t.part.Close() // nothing was written
 		return err
 	}
@@ -44,7 +41,7 @@ func (t *Transfer) allocate(first *call, earlier record) error {
 // is of the same content, nothing if there was none, and else a fault.
 func (t *Transfer) takeOver(first *call, earlier record) (spans, error) {
 	there := earlier.there()
-	if len(there) == 0 || t.size == unknownSize {
+	if len(there) == 0 || t.size == unknownSize || t.part.found < there[len(there)-1].End { // somebody cut it
 		return nil, nil
 	}
 	p := first.answer.pin
@@ -66,24 +63,28 @@ func (t *Transfer) takeOver(first *call, earlier record) (spans, error) {
 }
 
 // prepare opens the file for what will be written to it.
-func (t *Transfer) prepare(first *call, there spans, earlier record) error {
-	if info, err := t.part.Stat(); err != nil {
-		return diskFault(err)
-	} else if len(there) > 0 && info.Size() < there[len(there)-1].End {
-		there = nil // somebody cut it
+func (t *Transfer) prepare(first *call) error {
+	earlier, err := t.earlier()
+	if err != nil {
+		return err
+	}
+	there, err := t.takeOver(first, earlier)
+	if err != nil {
+		return err
 	}
 	if len(there) == 0 {
 		earlier = record{}
-		if err := removeIfThere(t.dir, recordOf(t.result.Name)); err != nil {
+		if err := t.part.removeRecord(); err != nil {
 			return diskFault(err)
 		}
 	}
 	if t.size != unknownSize {
-		if err := t.part.reserve(t.size); err != nil {
-			return err
-		}
-	} else if err := t.part.Truncate(0); err != nil {
-		return diskFault(err)
+		err = t.part.reserve(t.size, first.answer.inOneGo(t.size))
+	} else {
+		err = t.part.empty()
+	}
+	if err != nil {
+		return err
 	}
 	var verified spans
 	if t.content.chunked() {

@@ -28,6 +28,12 @@ type answer struct {
 	counted bool       // its length was told, and no framing is between its bytes
 }
 
+// inOneGo reports whether the answer holds a whole file of a size, and one so
+// small that nothing of it need be recorded before its end.
+func (a answer) inOneGo(size int64) bool {
+	return a.bytes == span{0, size} && size <= leastSave
+}
+
 // examine returns what a response offers to who asked for a span, or why none
 // of its bytes may be kept. Its body is closed then.
 func examine(resp *http.Response, asked span, ranged bool, known pin) (answer, error) {

@@ -10,8 +10,9 @@ const (
 	// bufferSize is how much one connection reads at once, in bytes.
 	bufferSize = 128 << 10
 	// headerBuffer is how much net/http reads of an answer to find the end of
-	// its header, in bytes: so much of a body can be in its memory.
-	headerBuffer = 4 << 10
+	// its header, in bytes: so much of a body can be in its memory. A small file
+	// comes with its header in one read.
+	headerBuffer = 16 << 10
 	// leastDiverted is the least that is worth a pipe, in bytes.
 	leastDiverted = 64 << 10
 )

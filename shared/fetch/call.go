@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptrace"
+	"sync"
 	"time"
 
 	"sluice/shared/fault"
@@ -31,15 +32,11 @@ type call struct {
 	source *source
 	began  time.Time
 	answer answer
-	conn   *conn // by which the answer comes; nil: its bytes cannot be diverted
+	conn   *conn  // by which the answer comes; nil: its bytes cannot be diverted
+	slot   func() // gives back what the call holds of the client's slots; nil: nothing
 	kept   int64
 	well   bool // it got on
-
-	glanced time.Time // when the source was last told of it
 }
-
-// glanceEvery is how often a source is told how fast an answer comes.
-const glanceEvery = 200 * time.Millisecond
 
 // newCall prepares a request to a source that is given up where it makes no
 // progress.
@@ -47,7 +44,7 @@ func (t *Transfer) newCall(ctx context.Context, src *source) *call {
 	c := &call{source: src, began: time.Now(), limit: t.client.options.Stall}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.ctx = httptrace.WithClientTrace(c.ctx, c.watch())
-	c.reset, c.glanced = c.began, c.began
+	c.reset = c.began
 	c.stall = time.AfterFunc(c.limit, func() { c.cancel(errStalled) })
 	return c
 }
@@ -59,10 +56,7 @@ func (c *call) moved(n int64, now time.Time) {
 		c.stall.Reset(c.limit)
 		c.reset = now
 	}
-	if now.Sub(c.glanced) > glanceEvery {
-		c.source.glanced(c.kept, now.Sub(c.began))
-		c.glanced = now
-	}
+	c.source.sent(n)
 }
 
 // gotOn tells the host that it is well, once enough has come that will be kept.
@@ -79,6 +73,9 @@ func (c *call) end() {
 	c.cancel(nil)
 	if c.answer.body != nil {
 		_ = c.answer.body.Close() // all that is wanted of it was read
+	}
+	if c.slot != nil {
+		c.slot()
 	}
 }
 
@@ -172,7 +169,8 @@ func (t *Transfer) notRenewed(c *call, err error) error {
 }
 
 // probe sends the first request until there is an answer whose bytes may be
-// kept: of what is lacking first, where an earlier run left something.
+// kept: of what is lacking first, where an earlier run left something. The call
+// holds its slot until it ends.
 func (t *Transfer) probe(ctx context.Context, earlier record) (*call, error) {
 	want := span{0, firstPiece}
 	if t.content.Size > 0 {
@@ -193,10 +191,11 @@ func (t *Transfer) probe(ctx context.Context, earlier record) (*call, error) {
 			return nil, err
 		}
 		c, err := t.probeOnce(ctx, src, want)
-		t.client.slots.give()
+		c.slot = sync.OnceFunc(t.client.slots.give)
 		if err == nil {
 			return c, nil
 		}
+		c.slot()
 		if err := t.failed(c, err, 0); err != nil {
 			return nil, err
 		}

@@ -60,6 +60,7 @@ type Client struct {
 	plain   *http.Transport
 	hosts   hosts
 	slots   slots
+	folders folders
 	limiter *rate.Limiter // nil: no limit
 	buffers buffers
 	boot    func() string // bootID, which takes as long as opening a file does
@@ -71,7 +72,7 @@ func New(o Options) *Client {
 	o.Stall = outbound.Or(o.Stall, outbound.Stall)
 	o.Retries = outbound.Or(o.Retries, outbound.Retries)
 	o.UserAgent = outbound.Or(o.UserAgent, outbound.UserAgent)
-	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}, boot: sync.OnceValue(bootID)}
+	c := &Client{options: o, plain: newTransport(o), hosts: hosts{by: map[string]*host{}}, slots: slots{free: o.MaxConnections}, folders: folders{by: map[string]*folder{}}, boot: sync.OnceValue(bootID)}
 	c.buffers.size, c.buffers.room = bufferSize, make([]byte, pipeSize)
 	if o.LimitRate > 0 {
 		c.buffers.size, c.buffers.room = int(min(bufferSize, max(o.LimitRate/20, 1<<10))), nil

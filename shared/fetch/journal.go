@@ -151,7 +151,7 @@ func (j *journal) save() error {
 func (j *journal) add() error {
 	kept := j.t.kept.Load()
 	if j.file == nil {
-		if err := j.put(j.t.dir); err != nil {
+		if err := j.put(); err != nil {
 			return err
 		}
 	} else if err := j.now().add(j.file); err != nil {
@@ -165,7 +165,7 @@ func (j *journal) add() error {
 // Others can be added meanwhile: the sync takes its time.
 func (j *journal) replace() error {
 	name := recordOf(j.t.result.Name)
-	file, err := j.now().write(j.t.dir, name)
+	file, err := j.now().write(j.t.dir.Root, name)
 	if err != nil {
 		return err
 	}
@@ -178,11 +178,12 @@ func (j *journal) replace() error {
 }
 
 // put makes the first file of records. j.writing is held.
-func (j *journal) put(dir *os.Root) error {
-	file, err := j.now().write(dir, recordOf(j.t.result.Name))
+func (j *journal) put() error {
+	file, err := j.now().write(j.t.dir.Root, recordOf(j.t.result.Name))
 	if err != nil {
 		return err
 	}
+	j.t.part.recorded = true
 	return j.swap(file)
 }
 

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -101,10 +102,10 @@ func (t *Transfer) endOfBody(c *call, claim *claim, err error) error {
 	case errors.Is(err, errNoPipe):
 		return err
 	case !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		if at.length() == 0 {
+		if at.length() == 0 && !errors.Is(context.Cause(c.ctx), errStolen) {
 			return nil
 		}
-		return c.broken(err)
+		return c.broken(err) // that all was taken over says nothing good of the host
 	case at.Start == c.answer.bytes.End || at.length() == 0:
 		return nil
 	case !c.answer.knownEnd() && t.size == unknownSize:

@@ -13,8 +13,9 @@ const (
 	// maxDoubts is how often in a row more connections may seem to be of no use
 	// before they are taken back: one measurement is too short to say.
 	maxDoubts = 3
-	// gain is by how much more connections must be faster to be worth it.
-	gain = 1.05
+	// gain is by how much twice the connections must be faster to be worth it:
+	// each costs something, here and at the server.
+	gain = 1.25
 )
 
 // pace finds how many connections are best: it adds some as long as that makes
@@ -30,7 +31,7 @@ type pace struct {
 	until   time.Time // the limit is kept
 	hold    time.Duration
 	doubts  int
-	settled time.Time // connections that were added have got going
+	settled time.Time // when connections that were added have got going
 }
 
 func newPace(limit int, now time.Time) pace {
@@ -47,6 +48,9 @@ func (p *pace) observe(now time.Time, bytes int64, open int, latency time.Durati
 	}
 	rate := float64(bytes-p.bytes) / took.Seconds()
 	p.since, p.bytes = now, bytes
+	if open > p.limit { // those that are too many end with their spans
+		p.until = now.Add(p.hold)
+	}
 	if now.Before(p.until) || now.Before(p.settled) || open < p.limit {
 		return p.limit
 	}

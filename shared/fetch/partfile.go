@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 
 	"sluice/shared/fault"
@@ -29,62 +28,103 @@ func stem(name string) string {
 	return strings.ToValidUTF8(name[:longestStem-20], "") + "-" + hex.EncodeToString(sum[:8])
 }
 
-// partFile is an unfinished file, beside which its record is. Its folder is an
-// os.Root: no name and no symbolic link leads out of it.
+// partFile is an unfinished file, beside which its record may be.
 type partFile struct {
 	*os.File
 
-	dir  *os.Root
-	name string // under which it will appear
+	dir      *folder
+	name     string // under which it will appear
+	found    int64  // how long it was when it was opened, in bytes
+	recorded bool   // a record lies beside it
+	ragged   bool   // its length has to be set at the end
 }
 
 // openPart opens name's unfinished file in dir, and makes it if there is none.
 // It is locked until it is closed.
-func openPart(dir *os.Root, name string) (*partFile, error) {
+func openPart(dir *folder, name string) (*partFile, error) {
+	const mode = 0o666 // as the umask has it
 	part := partOf(name)
-	if info, err := dir.Lstat(part); err == nil && !info.Mode().IsRegular() {
-		return nil, notRegular(part)
+	file, err := dir.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		if info, err := dir.Lstat(part); err == nil && !info.Mode().IsRegular() {
+			return nil, notRegular(part)
+		}
+		file, err = dir.OpenFile(part, os.O_RDWR|os.O_CREATE, mode)
 	}
-	file, err := dir.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666) // as the umask has it
 	if err != nil {
 		return nil, diskFault(err)
 	}
-	if err := filelock.Try(file); err != nil {
-		_ = file.Close()
-		return nil, fault.Newf(fault.Conflict, "in_use", "Another download writes %s.", part)
+	info, err := own(dir.Root, file, part)
+	if err != nil {
+		_ = file.Close() // nothing was written
+		return nil, err
 	}
-	return &partFile{File: file, dir: dir, name: name}, nil
+	return &partFile{File: file, dir: dir, name: name, found: info.Size()}, nil
 }
 
-// reserve makes the file size bytes long, with room for all of them.
-func (p *partFile) reserve(size int64) error {
-	info, err := p.Stat()
-	if err != nil {
-		return diskFault(err)
+// own takes an unfinished file for this process alone. Whoever had it before
+// may have given it its name just before that: it is theirs then.
+func own(dir *os.Root, file *os.File, part string) (fs.FileInfo, error) {
+	inUse := fault.Newf(fault.Conflict, "in_use", "Another download writes %s.", part)
+	if filelock.Try(file) != nil {
+		return nil, inUse
 	}
-	if info.Size() > size { // from an earlier try
+	info, err := file.Stat()
+	if err != nil {
+		return nil, diskFault(err)
+	}
+	if named, err := dir.Lstat(part); err != nil || !os.SameFile(info, named) {
+		return nil, inUse
+	}
+	return info, nil
+}
+
+// reserve makes the file size bytes long, with room for all of them. One that
+// comes in one go gets its room as it is written.
+func (p *partFile) reserve(size int64, inOneGo bool) error {
+	if p.found > size { // from an earlier try
 		if err := p.Truncate(size); err != nil {
 			return diskFault(err)
 		}
 	}
-	if size == 0 {
+	if size == 0 || inOneGo {
 		return nil
 	}
 	return diskFault(allocate(p.File, size))
 }
 
-// publish gives the file its name, once all of it is on the disk.
-func (p *partFile) publish(overwrite bool) error {
+// empty drops what was there, of a file whose size is not known.
+func (p *partFile) empty() error {
+	p.ragged = true
+	return diskFault(p.Truncate(0))
+}
+
+// publish gives the file its name, once all of it, size bytes, is on the disk.
+func (p *partFile) publish(size int64, overwrite bool) error {
+	if p.ragged {
+		if err := p.Truncate(size); err != nil {
+			return diskFault(err)
+		}
+	}
 	if err := p.Sync(); err != nil {
 		return diskFault(err)
 	}
 	if err := p.appear(overwrite); err != nil {
 		return err
 	}
-	if err := removeIfThere(p.dir, recordOf(p.name)); err != nil {
+	if err := p.removeRecord(); err != nil {
 		return diskFault(err)
 	}
-	return diskFault(syncFolder(p.dir))
+	return diskFault(p.dir.settle.do())
+}
+
+// removeRecord removes the record, if one lies beside the file.
+func (p *partFile) removeRecord() error {
+	if !p.recorded {
+		return nil
+	}
+	p.recorded = false
+	return removeIfThere(p.dir.Root, recordOf(p.name))
 }
 
 // appear moves the file to its name. Without overwrite it takes no name that
@@ -110,7 +150,7 @@ func (p *partFile) appear(overwrite bool) error {
 
 // discard removes what was fetched, and the record of it.
 func (p *partFile) discard() error {
-	return errors.Join(p.Truncate(0), removeIfThere(p.dir, recordOf(p.name)), removeIfThere(p.dir, partOf(p.name)))
+	return errors.Join(p.Truncate(0), p.removeRecord(), removeIfThere(p.dir.Root, partOf(p.name)))
 }
 
 // checkFree returns a fault if a file may not appear under name. A name that a
@@ -150,19 +190,6 @@ func removeIfThere(dir *os.Root, name string) error {
 		return err
 	}
 	return nil
-}
-
-// syncFolder makes renames in a folder last.
-func syncFolder(dir *os.Root) error {
-	if runtime.GOOS == "windows" {
-		return nil // it cannot be asked for
-	}
-	folder, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
 }
 
 // diskFault words what the file system refused; nil stays nil.

@@ -138,8 +138,8 @@ func (p *plan) add(s span, src *source, now time.Time) *claim {
 	return c
 }
 
-// steal takes the second half of what the connection with the longest way to
-// go has left, or all of it where that one stands still.
+// steal takes so much of what the connection with the longest way to go has
+// left that both end together, or all of it where that one stands still.
 func (p *plan) steal(src *source, now time.Time) *claim {
 	var slowest *claim
 	var longest time.Duration
@@ -183,7 +183,7 @@ func (c *claim) eta(now time.Time) time.Duration {
 func (c *claim) split(now time.Time, promise float64) (lost span, patience time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	lost, patience = span{c.pos + (c.end-c.pos)/2, c.end}, stuckAfter
+	lost, patience = span{c.pos + c.share(now, promise), c.end}, stuckAfter
 	if c.hopeless(now, promise) {
 		lost.Start = c.pos
 		if c.pos == c.start {
@@ -195,6 +195,42 @@ func (c *claim) split(now time.Time, promise float64) (lost span, patience time.
 	}
 	c.end = lost.Start
 	return lost, patience
+}
+
+// share is how much of what is left stays, where another connection that
+// promises so many bytes a second takes the rest. c.mu is held.
+func (c *claim) share(now time.Time, promise float64) int64 {
+	left := c.end - c.pos
+	own := float64(c.pos-c.start) / now.Sub(c.began).Seconds()
+	if !(own > 0 && promise > 0) { // or there is nothing to go by
+		return left / 2
+	}
+	return int64(float64(left) * own / (own + promise))
+}
+
+// recall ends n connections to a source soon: of what they have claimed, all
+// but what comes in a moment is for others.
+func (p *plan) recall(src *source, n int) {
+	speed := src.speed()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.claims {
+		if n > 0 && c.source == src && c.shorten(int64(speed*patientFor.Seconds())) {
+			n--
+		}
+	}
+}
+
+// shorten leaves a claim so many bytes, if that takes anything from it.
+func (c *claim) shorten(left int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	end := c.pos + left
+	if c.end-end < leastSteal {
+		return false
+	}
+	c.end = end
+	return true
 }
 
 // hopeless reports a connection that stands still, or is far slower than others

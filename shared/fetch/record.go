@@ -105,8 +105,8 @@ func (s *span) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// loadRecord reads a record; found is false where there is none, or none that
-// is whole.
+// loadRecord reads a file of records. found is false where there is none; one
+// in which nothing is whole has the zero record.
 func loadRecord(dir *os.Root, name string) (r record, found bool, err error) {
 	info, err := dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,8 +127,8 @@ func loadRecord(dir *os.Root, name string) (r record, found bool, err error) {
 	if err != nil {
 		return r, false, err
 	}
-	r, err = decodeRecords(text)
-	return r, err == nil, nil
+	r, _ = decodeRecords(text) // what cannot be read says nothing
+	return r, true, nil
 }
 
 // write puts this record on the disk beside the others, in a file that is to

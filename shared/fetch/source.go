@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -51,10 +50,9 @@ type source struct {
 	single   bool  // it knows no ranges
 	dead     error // why it is of no use any more
 	strikes  int
-	rate     float64 // bytes a second of one connection, smoothed; 0: not measured
-	sure     bool    // it was measured to the end of a span, not in passing
-	open     int     // connections
-	bytes    int64   // kept of it
+	open     int   // connections that are for it
+	bytes    int64 // kept of it
+	meter    meter
 }
 
 func newSource(given Source, hosts *hosts) (*source, error) {
@@ -143,101 +141,6 @@ func (s *source) struck() bool {
 	defer s.mu.Unlock()
 	s.strikes++
 	return s.strikes >= maxStrikes
-}
-
-func (s *source) entered(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open += n
-}
-
-// measured adds what a connection did, to the end of its span, to what is known
-// of its source.
-func (s *source) measured(bytes int64, took time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bytes += bytes
-	if took <= 0 || bytes < leastSteal {
-		return
-	}
-	const weight = 0.3
-	rate := float64(bytes) / took.Seconds()
-	if !s.sure {
-		s.rate, s.sure = rate, true
-		return
-	}
-	s.rate += weight * (rate - s.rate)
-}
-
-// glanced is what there is to go by until a span has ended.
-func (s *source) glanced(bytes int64, took time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.sure && took > 0 {
-		s.rate = float64(bytes) / took.Seconds()
-	}
-}
-
-// speed is what one connection to the source does, in bytes a second; 0:
-// unknown.
-func (s *source) speed() float64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rate
-}
-
-// worth is what one more connection to the source promises: the speed of one,
-// less for each that there is. One that was never measured is worth a try.
-func (s *source) worth() float64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.rate == 0 {
-		const untried = 1e18
-		if s.open > 0 {
-			return 1 / float64(s.open+1)
-		}
-		return untried - float64(s.given.Priority)
-	}
-	return s.rate / float64(s.open+1)
-}
-
-// best returns the source for the next connection: of those that are of use
-// and need not be waited for the one that is worth most, but for some. It
-// returns the reason where none is left.
-func best(sources []*source, now time.Time, but []*source) (*source, error) {
-	var chosen *source
-	var why error
-	for _, waits := range []bool{false, true} {
-		for _, s := range sources {
-			if err := s.usable(); err != nil {
-				if why == nil {
-					why = err
-				}
-				continue
-			}
-			if s.oneStream() && s.connections() > 0 || slices.Contains(but, s) || s.host.busy(now) != waits {
-				continue
-			}
-			if chosen == nil || s.worth() > chosen.worth() {
-				chosen = s
-			}
-		}
-		if chosen != nil {
-			return chosen, nil
-		}
-	}
-	for _, s := range sources {
-		if s.usable() == nil {
-			return nil, nil // for now
-		}
-	}
-	return nil, why
-}
-
-func (s *source) connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.open
 }
 
 // expired reports whether the URL has to be renewed.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +23,7 @@ type Transfer struct {
 	result  Result
 
 	sources []*source
-	dir     *os.Root  // nil for a stream
+	dir     *folder   // nil for a stream
 	part    *partFile // nil for a stream
 	stream  *stream   // nil for a file
 	checker *checker  // nil without chunks
@@ -33,8 +32,10 @@ type Transfer struct {
 	kept    atomic.Int64
 	latency atomic.Int64 // of the last answer, in nanoseconds
 	tooMany atomic.Bool  // a server asked for fewer connections
+	surplus atomic.Int64 // how many connections are to end with their spans
 
-	firstClaim *claim // of the answer to the first request; nil: it has nothing that is lacking
+	choosing   sync.Mutex // held while a connection's source is chosen
+	firstClaim *claim     // of the answer to the first request; nil: it has nothing that is lacking
 
 	mu      sync.Mutex
 	state   State
@@ -63,7 +64,7 @@ func (t *Transfer) Progress() Progress {
 	}
 	for _, s := range t.sources {
 		s.mu.Lock()
-		p.Sources = append(p.Sources, SourceProgress{Host: s.name, Connections: s.open, Bytes: s.bytes, Rate: s.rate})
+		p.Sources = append(p.Sources, SourceProgress{Host: s.name, Connections: s.open, Bytes: s.bytes, Rate: s.meter.rate})
 		s.mu.Unlock()
 	}
 	return p
@@ -87,11 +88,14 @@ func (t *Transfer) run(ctx context.Context) (err error) {
 		return err
 	}
 	if t.dir != nil {
-		defer t.dir.Close()
+		defer t.client.folders.close(t.request.Dir, t.dir)
 	}
 	var earlier record
 	if t.dir != nil && t.request.Name != "" {
-		if earlier, err = t.lookFor(t.request.Name); err != nil || t.result.Already {
+		if err := t.takeName(t.request.Name); err != nil || t.result.Already {
+			return err
+		}
+		if earlier, err = t.earlier(); err != nil {
 			return err
 		}
 	}
@@ -102,7 +106,7 @@ func (t *Transfer) run(ctx context.Context) (err error) {
 	}
 	defer first.end()
 	t.enter(Allocating)
-	if err := t.allocate(first, earlier); err != nil || t.result.Already {
+	if err := t.allocate(first); err != nil || t.result.Already {
 		return err
 	}
 	if t.part != nil {
@@ -133,24 +137,28 @@ func (t *Transfer) open() error {
 	if t.request.Output != nil {
 		return nil
 	}
-	dir := t.request.Dir
-	if dir == "" {
-		dir = "."
-	}
 	var err error
-	t.dir, err = os.OpenRoot(dir)
+	t.dir, err = t.client.folders.open(t.request.Dir)
 	return diskFault(err)
 }
 
-// lookFor looks whether a file may appear under a name, and what an earlier
-// run left of it.
-func (t *Transfer) lookFor(name string) (record, error) {
+// takeName decides on a name, if a file may appear under it.
+func (t *Transfer) takeName(name string) (err error) {
 	t.setName(name)
-	done, err := checkFree(t.dir, name, t.request.Overwrite)
-	if t.result.Already = done; err != nil || done || t.request.Restart {
+	t.result.Already, err = checkFree(t.dir.Root, name, t.request.Overwrite)
+	return err
+}
+
+// earlier is what an earlier run left of the file: before it is opened a guess,
+// since another process may be at it, and what holds from then on.
+func (t *Transfer) earlier() (record, error) {
+	r, found, err := loadRecord(t.dir.Root, recordOf(t.result.Name))
+	if t.part != nil {
+		t.part.recorded = found
+	}
+	if t.request.Restart {
 		return record{}, err
 	}
-	r, _, err := loadRecord(t.dir, recordOf(name))
 	return r, err
 }
 
@@ -187,14 +195,31 @@ func (t *Transfer) finish(err error) error {
 		return diskFault(err)
 	}
 	t.enter(Publishing)
-	if err := t.part.Truncate(t.size); err != nil {
-		return diskFault(err)
-	}
-	return t.part.publish(t.request.Overwrite)
+	return t.part.publish(t.size, t.request.Overwrite)
 }
 
-// fetchAndVerify fetches all that is not there.
+// fetchAndVerify fetches all that is not there. A small file comes with the
+// first answer, and nothing is set up beside that.
 func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
+	t.enter(Fetching)
+	follower := t.newFollower()
+	if t.part != nil && first.answer.inOneGo(t.size) {
+		if err := t.serveFirst(ctx, first); err != nil {
+			return err
+		}
+	}
+	if t.part == nil || !t.plan.whole() {
+		if err := t.fetchBeside(ctx, first, follower); err != nil {
+			return err
+		}
+	}
+	t.result.Size, t.result.Fetched, t.result.Resumed = t.size, t.kept.Load(), t.resumed
+	return t.verify(follower)
+}
+
+// fetchBeside fetches, and has what came recorded, followed and written out
+// beside that.
+func (t *Transfer) fetchBeside(ctx context.Context, first *call, follower *follower) error {
 	if err := t.journal.begin(); err != nil {
 		return diskFault(err)
 	}
@@ -210,7 +235,6 @@ func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
 			cancel(diskFault(err))
 		}
 	})
-	follower := t.newFollower()
 	beside.Go(func() {
 		if err := follower.run(stop); err != nil {
 			cancel(diskFault(err))
@@ -223,7 +247,6 @@ func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
 			}
 		})
 	}
-	t.enter(Fetching)
 	err := t.fetch(ctx, first)
 	if err != nil {
 		cancel(err)
@@ -234,11 +257,7 @@ func (t *Transfer) fetchAndVerify(ctx context.Context, first *call) error {
 	if err == nil {
 		err = context.Cause(ctx)
 	}
-	if err != nil {
-		return err
-	}
-	t.result.Size, t.result.Fetched, t.result.Resumed = t.size, t.kept.Load(), t.resumed
-	return t.verify(follower)
+	return err
 }
 
 // verify checks the digest of the whole, where there is one to check.

@@ -52,7 +52,9 @@ func (t *Transfer) fetch(ctx context.Context, first *call) error {
 			if t.tooMany.Swap(false) {
 				pace.tooMany(time.Now(), t.plan.open())
 			}
+			t.measure(time.Now())
 			limit = pace.observe(time.Now(), t.kept.Load(), t.plan.open(), time.Duration(t.latency.Load()))
+			t.surplus.Store(int64(running - limit))
 		case <-over:
 			if failed == nil {
 				failed = context.Cause(ctx)
@@ -73,7 +75,8 @@ func (t *Transfer) done() {
 	}
 }
 
-// work fetches one span after the other until there is nothing to do.
+// work fetches one span after the other until there is nothing to do, or there
+// are more connections than there should be.
 func (t *Transfer) work(ctx context.Context, first *call) error {
 	if first != nil {
 		if err := t.serveFirst(ctx, first); err != nil {
@@ -82,13 +85,25 @@ func (t *Transfer) work(ctx context.Context, first *call) error {
 	}
 	for {
 		more, err := t.workOnce(ctx)
-		if !more || err != nil {
+		if !more || err != nil || t.leaves() {
 			return err
 		}
 	}
 }
 
-// serveFirst is serve for the answer to the first request.
+// leaves reports whether a connection is one too many, which it is not for the
+// next one that asks.
+func (t *Transfer) leaves() bool {
+	for n := t.surplus.Load(); n > 0; n = t.surplus.Load() {
+		if t.surplus.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+	return false
+}
+
+// serveFirst is serve for the answer to the first request, if that holds
+// anything that is lacking. It ends the call.
 func (t *Transfer) serveFirst(ctx context.Context, c *call) error {
 	defer c.end()
 	defer context.AfterFunc(ctx, func() { c.cancel(context.Cause(ctx)) })()
@@ -96,11 +111,8 @@ func (t *Transfer) serveFirst(ctx context.Context, c *call) error {
 	if claim == nil {
 		return nil
 	}
-	if err := t.client.slots.take(ctx, t.request.Priority); err != nil {
-		t.plan.release(claim)
-		return err
-	}
-	defer t.client.slots.give()
+	t.firstClaim = nil
+	c.source.entered(1)
 	return t.serve(c, claim)
 }
 
@@ -128,11 +140,12 @@ func (t *Transfer) workOnce(ctx context.Context) (bool, error) {
 func (t *Transfer) claim(ctx context.Context) (*source, *claim, error) {
 	var wrong []*source
 	for {
-		src, err := best(t.sources, time.Now(), wrong)
+		src, err := t.choose(wrong)
 		if src == nil || err != nil {
 			return nil, nil, err
 		}
 		if err := src.host.enter(ctx); err != nil {
+			src.entered(-1)
 			return nil, nil, err
 		}
 		avoided := false
@@ -145,11 +158,24 @@ func (t *Transfer) claim(ctx context.Context) (*source, *claim, error) {
 			return src, claim, nil
 		}
 		src.host.left()
+		src.entered(-1)
 		if !avoided {
 			return nil, nil, nil
 		}
 		wrong = append(wrong, src)
 	}
+}
+
+// choose returns the source for the next connection, which counts for it from
+// then on.
+func (t *Transfer) choose(wrong []*source) (*source, error) {
+	t.choosing.Lock()
+	defer t.choosing.Unlock()
+	src, err := best(t.sources, time.Now(), wrong)
+	if src != nil {
+		src.entered(1)
+	}
+	return src, err
 }
 
 // avoid reports whether a span had better come from another source, since this
@@ -172,8 +198,9 @@ func (t *Transfer) serve(c *call, claim *claim) error {
 	buf := t.client.buffers.take()
 	defer t.client.buffers.give(buf)
 	src := c.source
-	src.entered(1)
 	defer src.entered(-1)
+	src.serving(1, time.Now())
+	defer func() { src.serving(-1, time.Now()) }()
 	claim.mu.Lock()
 	claim.stop = func() { c.cancel(errStolen) }
 	began := claim.pos
@@ -184,7 +211,7 @@ func (t *Transfer) serve(c *call, claim *claim) error {
 		t.client.buffers.leavePipes()
 	}
 	kept := claim.rest().Start - began
-	src.measured(kept, time.Since(c.began))
+	src.kept(kept)
 	if f, ok := errors.AsType[failure](err); ok && (f.fault.Kind == fault.TooManyRequests || f.fault.Kind == fault.Unavailable && f.fault.Code != "no_answer") {
 		t.tooMany.Store(true)
 	}

@@ -85,7 +85,7 @@ func (h *Handler) message(ctx context.Context, body []byte) error {
 		return h.Uploads.Run(ctx, *m.job)
 	}
 	for _, o := range m.objects {
-		if err := h.Uploads.RegisterObject(ctx, o); err != nil {
+		if err := h.Uploads.Reconcile(ctx, o); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"sluice/shared/upload"
 )
 
-// message is what was read of a message: a job, or objects that are new.
+// message is what was read of a message: a job, or objects to look at.
 type message struct {
 	job     *upload.Job
 	objects []upload.StoredObject
@@ -36,8 +36,7 @@ type envelope struct {
 	Event   string          `json:"Event"`   //nolint:tagliatelle // the names are AWS's
 }
 
-// read reads a message. What S3 tells of objects that are gone is left out: to
-// ask for one tells the same.
+// read reads a message.
 func read(body []byte) (message, error) {
 	var e envelope
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -46,7 +45,7 @@ func read(body []byte) (message, error) {
 	switch {
 	case e.Name != "":
 		return message{job: &e.Job}, nil
-	case e.Source == "aws.s3" && e.DetailType == "Object Created":
+	case e.Source == "aws.s3" && (e.DetailType == "Object Created" || e.DetailType == "Object Deleted"):
 		if e.Detail.Bucket.Name == "" || e.Detail.Object.Key == "" {
 			return message{}, errors.New("the event names no object")
 		}

@@ -53,46 +53,77 @@ func Load(path string) (Set, error) {
 	return set, nil
 }
 
+// RotateFile makes a new key in each ring of the file at path, which signs from now
+// on; the old ones go on verifying. The file is replaced durably and all at once, by
+// one with its mode and owner; where path is a symbolic link, what it leads to is.
+// Two at once may lose the keys of one. It fails as Load does.
+func RotateFile(path string, now time.Time) error {
+	if err := rotate(path, now); err != nil {
+		return badFile(path, err)
+	}
+	return nil
+}
+
+func rotate(path string, now time.Time) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return withoutPath(err)
+	}
+	text, info, err := readFile(path)
+	if err != nil {
+		return err
+	}
+	if _, err := parse(text); err != nil {
+		return err
+	}
+	var d document
+	if err := decode(text, &d); err != nil {
+		return err
+	}
+	d.Token, d.Link = d.Token.with(newRing(now)), d.Link.with(newRing(now))
+	return replace(path, d, info)
+}
+
 func badFile(path string, err error) error {
 	return fault.Wrap(err, fault.Invalid, "bad_keys", fmt.Sprintf("the key file %s cannot be used", path))
 }
 
 // load reads the file at path.
 func load(path string) (Set, error) {
-	// Asked before opening, since to open a named pipe is to wait for a writer.
-	info, err := os.Stat(path)
-	if err != nil {
-		return Set{}, withoutPath(err)
-	}
-	if !info.Mode().IsRegular() {
-		return Set{}, errors.New("it is not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return Set{}, withoutPath(err)
-	}
-	defer file.Close()
-	text, err := read(file)
+	text, _, err := readFile(path)
 	if err != nil {
 		return Set{}, err
 	}
 	return parse(text)
 }
 
-// read returns the content of an open key file, if its mode and size are right.
-func read(file *os.File) ([]byte, error) {
-	info, err := file.Stat()
+// readFile returns the content of the file at path, if its mode and size are right,
+// and what describes the file.
+func readFile(path string) ([]byte, fs.FileInfo, error) {
+	// Asked before opening, since to open a named pipe is to wait for a writer.
+	info, err := os.Stat(path)
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, withoutPath(err)
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, nil, withoutPath(err)
 	}
 	if err := checkMode(info); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if info.Size() > maxFile {
-		return nil, fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxFile)
+		return nil, nil, fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxFile)
 	}
 	text, err := io.ReadAll(file)
-	return text, withoutPath(err)
+	return text, info, withoutPath(err)
 }
 
 func checkMode(info fs.FileInfo) error {
@@ -109,6 +140,23 @@ func checkMode(info fs.FileInfo) error {
 // beside it first, then linked to its name. Unlike a rename, a link fails with
 // fs.ErrExist where another process was first.
 func create(path string, d document) error {
+	return place(path, d, func(*os.File) error { return nil }, os.Link)
+}
+
+// replace writes the document to a file in place of the one at path, which info
+// describes, with its mode and owner.
+func replace(path string, d document, info fs.FileInfo) error {
+	return place(path, d, func(f *os.File) error {
+		if err := ownAs(f, info); err != nil {
+			return err
+		}
+		return f.Chmod(info.Mode().Perm())
+	}, os.Rename)
+}
+
+// place writes the document to a file beside path, prepares that, and puts it
+// there, durably.
+func place(path string, d document, prepare func(*os.File) error, put func(from, to string) error) error {
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return errors.New("the new keys could not be written as JSON")
@@ -118,15 +166,18 @@ func create(path string, d document) error {
 	if err != nil {
 		return withoutPath(err)
 	}
-	defer os.Remove(beside.Name())
+	defer os.Remove(beside.Name()) // where it was renamed, it is not there
 	defer beside.Close()
 	if _, err := beside.Write(append(text, '\n')); err != nil {
+		return withoutPath(err)
+	}
+	if err := prepare(beside); err != nil {
 		return withoutPath(err)
 	}
 	if err := beside.Sync(); err != nil {
 		return withoutPath(err)
 	}
-	if err := os.Link(beside.Name(), path); err != nil {
+	if err := put(beside.Name(), path); err != nil {
 		return withoutPath(err)
 	}
 	return syncDir(dir)

@@ -13,15 +13,20 @@ import (
 	"sluice/shared/fault"
 )
 
-// How often the documents are read: those that are so old are read again before
-// the next request, which is how a rotation comes everywhere; and a key that is
-// not known, which anybody can name, makes them be read no more often than that.
-// readTime is how long it may take.
-const (
-	maxAge      = 5 * time.Minute
-	lookedAgain = 10 * time.Second
-	readTime    = 5 * time.Second
-)
+// pace is how often keys are read: those that are so old are read again before the
+// next request, which is how a rotation comes everywhere; and a key that is not
+// known, which anybody can name, makes them be read no more often than that.
+type pace struct {
+	age   time.Duration
+	again time.Duration
+}
+
+// What a store answers costs a call, and money; a file nothing.
+func ofStore() pace { return pace{age: 5 * time.Minute, again: 10 * time.Second} }
+func ofFile() pace  { return pace{age: 10 * time.Second, again: time.Second} }
+
+// readTime is how long a reading may take.
+const readTime = 5 * time.Second
 
 // Rings are what signs and verifies with the keys of a deployment.
 type Rings struct {
@@ -42,49 +47,37 @@ type Options struct {
 	Issues    bool // tokens: the private half is read too
 }
 
-// Rings returns what signs and verifies with the keys of a Set.
-func (s Set) Rings(o Options) (Rings, error) {
-	public, err := s.TokenPublic()
-	if err != nil {
-		return Rings{}, err
-	}
-	var r Rings
-	if r.Signer, err = auth.NewSigner(o.Authority, s.Token[0], o.Clock); err != nil {
-		return r, err
-	}
-	if r.Verifier, err = auth.NewVerifier(o.Authority, o.Clock, public...); err != nil {
-		return r, err
-	}
-	r.Links, err = auth.NewRing(s.Link...)
-	return r, err
-}
-
 // Follow returns Rings of the keys that a store has under a name, as Ensure made
 // them. Nothing is read yet: the first request does that. From then on they
 // follow what the store has. A reading that fails, of documents that cannot be
 // used or that do not belong together too, is logged, and changes nothing.
 func Follow(store Store, name string, o Options) (Rings, error) {
-	f := &follower{store: store, name: name, options: o}
-	var err error
-	if f.rings.Verifier, err = auth.NewLateVerifier(o.Authority, o.Clock); err != nil {
-		return Rings{}, err
-	}
-	if o.Issues {
-		if f.rings.Signer, err = auth.NewLateSigner(o.Authority, o.Clock); err != nil {
-			return Rings{}, err
-		}
-	}
-	f.rings.Links = new(auth.Ring)
-	f.rings.Verifier.RenewBy(f.renew)
-	f.rings.Links.RenewBy(f.renew)
-	f.rings.Ready = f.ready
-	return f.rings, nil
+	f, err := newFollower(documents{store, name}.read, ofStore(), o)
+	return f.rings, err
 }
 
-// follower reads the documents now and then.
+// FollowFile returns Rings of the keys in the file at path, as LoadOrCreate made it.
+// It is read now, and fails as Load does; from then on the Rings follow the file as
+// those of Follow do a store.
+func FollowFile(path string, o Options) (Rings, error) {
+	f, err := newFollower(func(context.Context, bool) (current, error) { return readCurrent(path) }, ofFile(), o)
+	if err == nil {
+		err = f.load(context.Background(), o.Clock())
+	}
+	return f.rings, err
+}
+
+// current are the keys as they are now.
+type current struct {
+	public []auth.PublicKey
+	links  []auth.LinkKey
+	signs  auth.TokenKey // if it was asked for
+}
+
+// follower reads keys now and then.
 type follower struct {
-	store   Store
-	name    string
+	from    func(ctx context.Context, issues bool) (current, error)
+	pace    pace
 	options Options
 	rings   Rings
 
@@ -93,7 +86,25 @@ type follower struct {
 	looked time.Time  // when that was last tried
 }
 
-// ready reads documents that were never read, or are old.
+func newFollower(from func(context.Context, bool) (current, error), p pace, o Options) (*follower, error) {
+	f := &follower{from: from, pace: p, options: o}
+	var err error
+	if f.rings.Verifier, err = auth.NewLateVerifier(o.Authority, o.Clock); err != nil {
+		return f, err
+	}
+	if o.Issues {
+		if f.rings.Signer, err = auth.NewLateSigner(o.Authority, o.Clock); err != nil {
+			return f, err
+		}
+	}
+	f.rings.Links = new(auth.Ring)
+	f.rings.Verifier.RenewBy(f.renew)
+	f.rings.Links.RenewBy(f.renew)
+	f.rings.Ready = f.ready
+	return f, nil
+}
+
+// ready reads keys that were never read, or are old.
 func (f *follower) ready(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,7 +114,7 @@ func (f *follower) ready(ctx context.Context) error {
 		if err := f.load(ctx, now); err != nil {
 			return fault.Wrap(err, fault.Unavailable, "keys_unavailable", "The keys cannot be read now; try again.").WithRetryAfter(time.Second)
 		}
-	case now.Sub(f.read) >= maxAge && now.Sub(f.looked) >= lookedAgain:
+	case now.Sub(f.read) >= f.pace.age && now.Sub(f.looked) >= f.pace.again:
 		f.loadLogged(ctx, now)
 	}
 	return nil
@@ -114,7 +125,7 @@ func (f *follower) renew() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.options.Clock()
-	if now.Sub(f.looked) < lookedAgain {
+	if now.Sub(f.looked) < f.pace.again {
 		return true // who held the lock may have found it
 	}
 	f.loadLogged(context.Background(), now)
@@ -127,23 +138,19 @@ func (f *follower) loadLogged(ctx context.Context, now time.Time) {
 	}
 }
 
-// load reads the documents and puts their keys in place, all or none: those that
-// verify before the one that signs.
+// load reads the keys and puts them in place, all or none: those that verify before
+// the one that signs.
 func (f *follower) load(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	f.looked = now
-	public, links, err := f.verifying(ctx)
+	c, err := f.from(ctx, f.rings.Signer != nil)
 	if err != nil {
-		return unusable(VerifyingName(f.name), err)
+		return err
 	}
-	private, err := f.signing(ctx, public)
-	if err != nil {
-		return unusable(SigningName(f.name), err)
-	}
-	err = errors.Join(f.rings.Verifier.Replace(public...), f.rings.Links.Replace(links...))
+	err = errors.Join(f.rings.Verifier.Replace(c.public...), f.rings.Links.Replace(c.links...))
 	if f.rings.Signer != nil {
-		err = errors.Join(err, f.rings.Signer.Replace(private))
+		err = errors.Join(err, f.rings.Signer.Replace(c.signs))
 	}
 	if err == nil {
 		f.read = now
@@ -151,21 +158,46 @@ func (f *follower) load(ctx context.Context, now time.Time) error {
 	return err
 }
 
-func (f *follower) verifying(ctx context.Context) ([]auth.PublicKey, []auth.LinkKey, error) {
-	document, err := f.store.Get(ctx, VerifyingName(f.name))
+// readCurrent reads the keys in a file.
+func readCurrent(path string) (current, error) {
+	set, err := Load(path)
+	if err != nil {
+		return current{}, err
+	}
+	public, err := set.TokenPublic()
+	return current{public, set.Link, set.Token[0]}, err
+}
+
+// documents are those of a deployment in a store.
+type documents struct {
+	store Store
+	name  string
+}
+
+// read reads what verifies, and, where tokens are issued, what signs.
+func (d documents) read(ctx context.Context, issues bool) (c current, err error) {
+	if c.public, c.links, err = d.verifying(ctx); err != nil {
+		return c, unusable(VerifyingName(d.name), err)
+	}
+	if issues {
+		if c.signs, err = d.signing(ctx, c.public); err != nil {
+			return c, unusable(SigningName(d.name), err)
+		}
+	}
+	return c, nil
+}
+
+func (d documents) verifying(ctx context.Context) ([]auth.PublicKey, []auth.LinkKey, error) {
+	document, err := d.store.Get(ctx, VerifyingName(d.name))
 	if err != nil {
 		return nil, nil, err
 	}
 	return parseVerifying(document)
 }
 
-// signing returns the key that signs, if anything here does. Everybody must know
-// its public half before.
-func (f *follower) signing(ctx context.Context, public []auth.PublicKey) (auth.TokenKey, error) {
-	if f.rings.Signer == nil {
-		return auth.TokenKey{}, nil
-	}
-	document, err := f.store.Get(ctx, SigningName(f.name))
+// signing returns the key that signs. Everybody must know its public half before.
+func (d documents) signing(ctx context.Context, public []auth.PublicKey) (auth.TokenKey, error) {
+	document, err := d.store.Get(ctx, SigningName(d.name))
 	if err != nil {
 		return auth.TokenKey{}, err
 	}

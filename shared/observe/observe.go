@@ -11,24 +11,41 @@ import (
 
 // NewLogger returns a logger of JSON lines, times in UTC.
 func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(inUTC{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
+	return slog.New(handler{newHandler(w, level), func() {}})
 }
 
-// inUTC turns the times of records into UTC. A ReplaceAttr would do as much,
-// and cost each line a third more, since it is asked for every attribute.
-type inUTC struct{ slog.Handler }
+func newHandler(w io.Writer, level slog.Level) slog.Handler {
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+}
+
+// handler turns the times of records into UTC, and flushes behind those that
+// are to be seen at once. A ReplaceAttr would do as much for the times, and cost
+// each line a third more, since it is asked for every attribute.
+type handler struct {
+	slog.Handler
+
+	flush func()
+}
 
 // Handle implements slog.Handler.
-func (h inUTC) Handle(ctx context.Context, r slog.Record) error {
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	r.Time = r.Time.UTC()
-	return h.Handler.Handle(ctx, r)
+	err := h.Handler.Handle(ctx, r)
+	if r.Level >= slog.LevelWarn {
+		h.flush()
+	}
+	return err
 }
 
 // WithAttrs implements slog.Handler.
-func (h inUTC) WithAttrs(attrs []slog.Attr) slog.Handler { return inUTC{h.Handler.WithAttrs(attrs)} }
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return handler{h.Handler.WithAttrs(attrs), h.flush}
+}
 
 // WithGroup implements slog.Handler.
-func (h inUTC) WithGroup(name string) slog.Handler { return inUTC{h.Handler.WithGroup(name)} }
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name), h.flush}
+}
 
 // Metrics count what a server does. They are safe for concurrent use.
 type Metrics interface {

@@ -14,6 +14,13 @@ import (
 	"sync"
 )
 
+// Unsent is how much of what was written may wait in a socket unsent, in bytes,
+// where an edge has set it and nobody else. The kernel's default is no bound:
+// megabytes wait for a slow client, who seems stalled while they drain. A socket
+// takes more when half of it is sent, so that a client of HTTP/2 must take half
+// of it in the stall time.
+const Unsent = 128 << 10
+
 // Listener makes Sockets of the TCP connections that it accepts.
 type Listener struct {
 	net.Listener

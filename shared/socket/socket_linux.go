@@ -25,6 +25,18 @@ func (s *Socket) WaitWritable() error {
 	return errors.Join(err, failed)
 }
 
+// SetUnsent bounds how much of what is written from now on may wait in the socket
+// unsent, in bytes. It is a wish: where it cannot be granted nothing changes.
+func (s *Socket) SetUnsent(bytes int) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { // fails where the connection is closed
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
+	})
+}
+
 // Acknowledged returns how many bytes the client's system has acknowledged
 // since the connection began, or 0 where it cannot be told.
 func (s *Socket) Acknowledged() uint64 {

@@ -10,6 +10,9 @@ import (
 // WaitWritable returns at once: the write itself waits.
 func (s *Socket) WaitWritable() error { return nil }
 
+// SetUnsent changes nothing.
+func (s *Socket) SetUnsent(int) {}
+
 // Acknowledged cannot be told: it is 0.
 func (s *Socket) Acknowledged() uint64 { return 0 }
 

@@ -62,7 +62,11 @@ func (s *Service) readManifest(ctx context.Context, f catalog.File, lease *catal
 	if err != nil {
 		return err
 	}
-	r, err := s.Blobs.Open(ctx, f.Version.Key, read, f.Version.Size-read, f.Version.StoreETag)
+	bucket, key, err := s.Beside.At(s.Blobs, f.Version.Key)
+	if err != nil {
+		return err
+	}
+	r, err := bucket.Open(ctx, key, read, f.Version.Size-read, f.Version.StoreETag)
 	if err != nil {
 		return err
 	}

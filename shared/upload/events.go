@@ -11,15 +11,16 @@ import (
 	"sluice/shared/fault"
 )
 
-// StoredObject names an object that a store says was created.
+// StoredObject names an object that a store says was created or removed.
 type StoredObject struct {
 	Bucket string
 	Key    string // in the bucket
 }
 
-// ReadEvents returns the objects that an S3 event notification says were
-// created; other events are left out. Of the rest of a record nothing is taken,
-// since a record may be late: what is there now counts.
+// ReadEvents returns the objects that an S3 event notification says were created
+// or removed; other events are left out. Which of the two it was is not told, and
+// of the rest of a record nothing is taken either, since a record may be late: what
+// is there now counts.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 func ReadEvents(body []byte) ([]StoredObject, error) {
@@ -42,7 +43,8 @@ func ReadEvents(body []byte) ([]StoredObject, error) {
 	var objects []StoredObject
 	for _, r := range message.Records {
 		// Amazon's names begin with the event, MinIO's with its service.
-		if !strings.HasPrefix(strings.TrimPrefix(r.EventName, "s3:"), "ObjectCreated:") {
+		event, _, _ := strings.Cut(strings.TrimPrefix(r.EventName, "s3:"), ":")
+		if event != "ObjectCreated" && event != "ObjectRemoved" {
 			continue
 		}
 		key, err := url.QueryUnescape(r.S3.Object.Key)
@@ -54,13 +56,17 @@ func ReadEvents(body []byte) ([]StoredObject, error) {
 	return objects, nil
 }
 
-// RegisterObject registers an object for the import with the longest source
-// that it lies under, as that import would. It does nothing where there is none,
-// for what an upload wrote, and for an object that cannot be a file there or is
-// gone.
-func (s *Service) RegisterObject(ctx context.Context, o StoredObject) error {
-	key, within := strings.CutPrefix(o.Key, strings.TrimPrefix(s.Root.Path, "/"))
-	if o.Bucket != s.Root.Host || !within || key == "" || strings.HasSuffix(key, "/") || catalog.OwnKey(key) {
+// Reconcile looks at an object of which a store has told, for the import with the
+// longest source that it lies under: one that is there is registered, as that
+// import would, and of one that is gone the version is marked. It does nothing
+// where there is no such import, for what an upload wrote, and for an object that
+// cannot be a file there.
+func (s *Service) Reconcile(ctx context.Context, o StoredObject) error {
+	key, within := s.named(s.Root.Scheme, o.Bucket, o.Key)
+	if !within {
+		key, within = s.named("s3", o.Bucket, o.Key) // where our own blobs may be on a disk
+	}
+	if !within || key == "" || strings.HasSuffix(key, "/") || catalog.OwnKey(key) {
 		return nil
 	}
 	i, err := s.importOf(ctx, key)
@@ -68,6 +74,9 @@ func (s *Service) RegisterObject(ctx context.Context, o StoredObject) error {
 		return err
 	}
 	_, _, err = s.register(ctx, *i, blob.Object{Key: key})
+	if gone(err) {
+		return nil // as the store has told, or will
+	}
 	if err != nil && (skipped(err) || fault.Is(err, fault.InsufficientStorage, "quota_exceeded")) {
 		s.Log.WarnContext(ctx, "an object that the store told of is not registered", "import_id", i.ID, "error", err)
 		return nil // to be told of it again would change nothing
@@ -87,7 +96,7 @@ func (s *Service) importOf(ctx context.Context, key string) (*catalog.Import, er
 		for _, i := range page {
 			after = i.ID
 			counts := !i.DryRun && (i.State == catalog.ImportRunning || i.State == catalog.ImportDone)
-			if counts && strings.HasPrefix(key, i.Prefix) && (found == nil || len(i.Prefix) > len(found.Prefix)) {
+			if counts && covers(i, key) && (found == nil || len(i.Prefix) > len(found.Prefix)) {
 				found = &i
 			}
 		}

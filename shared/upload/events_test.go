@@ -22,7 +22,9 @@ func TestReadEvents(t *testing.T) {
 	}{
 		{"MinIO's", minio, []upload.StoredObject{{"b", "a b+c"}}, ""},
 		{"Amazon's", `{"Records":[{"eventName":"ObjectCreated:Copy","s3":{"bucket":{"name":"b"},"object":{"key":"%C3%A9/x"}}}]}`, []upload.StoredObject{{"b", "\u00e9/x"}}, ""},
-		{"of a removal", `{"Records":[{"eventName":"ObjectRemoved:Delete","s3":{"object":{"key":"a"}}}]}`, nil, ""},
+		{"of a removal", `{"Records":[{"eventName":"ObjectRemoved:Delete","s3":{"bucket":{"name":"b"},"object":{"key":"a"}}}]}`, []upload.StoredObject{{"b", "a"}}, ""},
+		{"of a marker of MinIO's", `{"Records":[{"eventName":"s3:ObjectRemoved:DeleteMarkerCreated","s3":{"bucket":{"name":"b"},"object":{"key":"a"}}}]}`, []upload.StoredObject{{"b", "a"}}, ""},
+		{"of something else", `{"Records":[{"eventName":"s3:ObjectAccessed:Get","s3":{"object":{"key":"a"}}},{"eventName":"ObjectCreatedMore:Put"}]}`, nil, ""},
 		{"Amazon's test", `{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}`, nil, ""},
 		{"no record", `{"Records":[]}`, nil, ""},
 		{"no JSON", `{`, nil, "invalid_json"},

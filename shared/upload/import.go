@@ -2,19 +2,16 @@ package upload
 
 import (
 	"context"
-	"net/url"
-	"strings"
 	"time"
 
 	"sluice/shared/auth"
-	"sluice/shared/blob"
 	"sluice/shared/catalog"
 	"sluice/shared/fault"
 )
 
 // ImportRequest asks for the objects under a source to be registered.
 type ImportRequest struct {
-	Source string // s3://bucket/folder, within where the blobs are
+	Source string // s3://bucket/folder, within where the blobs are or one of Service.Sources
 	Owner  string // a user id
 	Path   string // the folder that they are put into; empty: none
 	By     string // a user id
@@ -24,14 +21,19 @@ type ImportRequest struct {
 // BeginImport begins an import, which goes on beside requests, on this server
 // or another one. It fails with Unprocessable "import_unsupported" where the
 // store does not list what it has, and with Unprocessable "import_elsewhere"
-// for a source that is not where this deployment keeps its blobs.
+// for a source that is neither where this deployment keeps its blobs nor under
+// one of Service.Sources.
 func (s *Service) BeginImport(ctx context.Context, r ImportRequest) (catalog.Import, error) {
-	if !s.Blobs.Lists() {
-		return catalog.Import{}, fault.New(fault.Unprocessable, "import_unsupported", "The store does not list its objects: there is nothing to import.")
-	}
 	prefix, err := s.importPrefix(r.Source)
 	if err != nil {
 		return catalog.Import{}, err
+	}
+	bucket, _, err := s.Beside.At(s.Blobs, prefix)
+	if err != nil {
+		return catalog.Import{}, err
+	}
+	if !bucket.Lists() {
+		return catalog.Import{}, fault.New(fault.Unprocessable, "import_unsupported", "The store does not list its objects: there is nothing to import.")
 	}
 	i := catalog.Import{ID: auth.NewID(s.Clock()), Owner: r.Owner, Prefix: prefix, By: r.By, DryRun: r.DryRun}
 	if r.Path != "" {
@@ -45,39 +47,6 @@ func (s *Service) BeginImport(ctx context.Context, r ImportRequest) (catalog.Imp
 	}
 	s.WatchImport(i)
 	return i, nil
-}
-
-// importPrefix returns what the keys of a source begin with. A source is a
-// folder, with or without the slash at its end.
-func (s *Service) importPrefix(source string) (string, error) {
-	u, err := url.Parse(source)
-	if err != nil || u.Scheme == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return "", fault.InvalidField("source", "A source is a URL such as s3://bucket/folder/.")
-	}
-	path := strings.TrimPrefix(u.Path, "/")
-	if path != "" && !strings.HasSuffix(path, "/") {
-		path += "/"
-	}
-	prefix, within := strings.CutPrefix(path, strings.TrimPrefix(s.Root.Path, "/"))
-	if u.Scheme != s.Root.Scheme || u.Host != s.Root.Host || !within {
-		f := fault.Newf(fault.Unprocessable, "import_elsewhere", "A source lies where this server keeps its files: in %s.", s.rootURL())
-		f.Field = "source"
-		return "", f
-	}
-	if len(prefix) > blob.MaxKey {
-		return "", fault.InvalidField("source", "No object's key begins so.")
-	}
-	return prefix, nil
-}
-
-func (s *Service) rootURL() string {
-	return (&url.URL{Scheme: s.Root.Scheme, Host: s.Root.Host, Path: s.Root.Path}).String()
-}
-
-// ImportSource is the inverse of what BeginImport makes of a source.
-func (s *Service) ImportSource(i catalog.Import) string {
-	u := url.URL{Scheme: s.Root.Scheme, Host: s.Root.Host, Path: "/" + strings.TrimPrefix(s.Root.Path, "/") + i.Prefix}
-	return u.String()
 }
 
 // WatchImport sees to it that an import that runs does: by a job of this

@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -31,7 +32,7 @@ func (s *Service) importAll(ctx context.Context, i catalog.Import, lease *catalo
 		if err := lease.Keep(ctx); err != nil {
 			return err
 		}
-		objects, more, err := s.Blobs.List(ctx, i.Prefix, i.Cursor, importPage)
+		objects, more, err := s.list(ctx, i)
 		if err != nil {
 			return err
 		}
@@ -154,7 +155,8 @@ func problemOf(key string, err error) catalog.ImportProblem {
 // register makes an object of the import a version, as it is in the store now:
 // a list, or a notification, may be older than that. One that took the place of
 // another is looked at once more, since two of these may have looked at it at
-// different times: the last to register it makes it right.
+// different times: the last to register it makes it right. Of one that is gone the
+// version is marked, and it is looked at again for the same reason.
 func (s *Service) register(ctx context.Context, i catalog.Import, o blob.Object) (catalog.Registered, int64, error) {
 	object := catalog.Object{
 		Owner: i.Owner, Path: i.Path + strings.TrimPrefix(o.Key, i.Prefix), Key: o.Key, Size: o.Size, ETag: o.ETag, By: i.By, Import: i.ID,
@@ -162,12 +164,23 @@ func (s *Service) register(ctx context.Context, i catalog.Import, o blob.Object)
 	if err := CheckPath("path", object.Path); err != nil {
 		return "", 0, err
 	}
+	if !covers(i, object.Key) {
+		return "", 0, fault.New(fault.Invalid, "key_unsupported", "A key of our own bucket cannot begin as a reference to another.")
+	}
 	outcome, err := s.Catalog.WouldRegister(ctx, object)
 	if err != nil || i.DryRun || outcome == catalog.RegisteredNothing || outcome == catalog.RegisteredBefore {
 		return outcome, object.Size, err
 	}
 	for {
-		attrs, err := s.Blobs.Stat(ctx, object.Key)
+		attrs, err := s.stat(ctx, object.Key)
+		if gone(err) {
+			marked, failed := s.Catalog.MarkGone(ctx, object)
+			if failed != nil || !marked {
+				return "", 0, cmp.Or(failed, err)
+			}
+			object.ContentType = "" // what is registered now is marked
+			continue
+		}
 		if err != nil {
 			return "", 0, err
 		}
@@ -180,6 +193,9 @@ func (s *Service) register(ctx context.Context, i catalog.Import, o blob.Object)
 		}
 	}
 }
+
+// gone reports whether an error says that an object is not there.
+func gone(err error) bool { return fault.Is(err, fault.NotFound, "blob_not_found") }
 
 func importedType(attrs blob.Attrs) string {
 	if CheckContentType("content_type", attrs.ContentType) != nil {

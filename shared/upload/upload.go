@@ -34,7 +34,9 @@ type Service struct {
 	Blobs   *blob.Bucket
 	Policy  Policy
 	Root    *url.URL // where the blobs are: s3://bucket/prefix/; its query is not looked at
-	Queue   Queue    // takes the jobs; nil: they run beside requests
+	Beside  blob.Beside
+	Sources []*url.URL // folders of the buckets beside, of which imports may be: s3://bucket/folder/
+	Queue   Queue      // takes the jobs; nil: they run beside requests
 	Log     *slog.Logger
 	Clock   func() time.Time
 

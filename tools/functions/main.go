@@ -32,8 +32,8 @@ const tags = "lambda.norpc,nomsgpack,nethttpomithttp2"
 // The largest that a stripped arm64 bootstrap may be, in bytes: with S3's and
 // DynamoDB's client, and with DynamoDB's alone.
 const (
-	mostWithBoth = 12<<20 + 1<<19 // 12.5 MiB
-	mostWithOne  = 10<<20 + 3<<18 // 10.75 MiB
+	mostWithBoth = 12_500_000
+	mostWithOne  = 10 << 20
 )
 
 // functions are all there are, with their limits.

@@ -7,7 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"sluice/shared/edge/edgetest"
 )
 
 // A function is asked what it can answer without a store: whether it lives.
@@ -21,18 +24,28 @@ func TestAnEventGoesThroughTheBootstrap(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
+	for _, transport := range edgetest.Transports() {
+		var out, log bytes.Buffer
+		event := filepath.Join("..", "..", "events", string(transport), "healthz.json")
+		if err := run(t.Context(), []string{bootstrap, event}, &out, &log); err != nil {
+			t.Fatalf("%s: %v\n%s", transport, err, log.String())
+		}
+		head, body, streams := bytes.Cut(out.Bytes(), make([]byte, 8))
+		var answer struct {
+			StatusCode int    `json:"statusCode"` //nolint:tagliatelle // the name is AWS's
+			Body       string `json:"body"`
+		}
+		if err := json.Unmarshal(head, &answer); err != nil || streams != transport.Streams() {
+			t.Errorf("%s: the answer is %q, %v; want it to stream: %v", transport, out.String(), err, transport.Streams())
+		}
+		if streams {
+			answer.Body = strings.TrimSuffix(string(body), "\n") // of the command
+		}
+		if answer.StatusCode != http.StatusOK || answer.Body != "{\"status\":\"ok\"}\n" {
+			t.Errorf("%s: the answer is %q; want 200 and that it lives", transport, out.String())
+		}
+	}
 	var out, log bytes.Buffer
-	event := filepath.Join("..", "..", "events", "http", "healthz.json")
-	if err := run(t.Context(), []string{bootstrap, event}, &out, &log); err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
-	}
-	var answer struct {
-		StatusCode int    `json:"statusCode"` //nolint:tagliatelle // the name is AWS's
-		Body       string `json:"body"`
-	}
-	if err := json.Unmarshal(out.Bytes(), &answer); err != nil || answer.StatusCode != http.StatusOK || answer.Body != "{\"status\":\"ok\"}\n" {
-		t.Errorf("the answer is %s, %v; want 200 and that it lives", out.String(), err)
-	}
 	if err := run(t.Context(), []string{bootstrap, filepath.Join(t.TempDir(), "none.json")}, &out, &log); !os.IsNotExist(err) {
 		t.Errorf("an event that is not there: %v, want that it is not", err)
 	}

@@ -51,6 +51,9 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if slices.Contains(edgetest.Transports(), transport) {
 		settings = append(settings, "SLUICE_TRANSPORT="+string(transport))
 	}
+	if transport == edgetest.ALB && os.Getenv("SLUICE_PUBLIC_URL") == "" {
+		settings = append(settings, "SLUICE_PUBLIC_URL=https://example.com") // which its events do not tell
+	}
 	sandbox, err := edgetest.Start(ctx, edgetest.Process{Path: args[0], Env: settings, Timeout: patience, Log: log})
 	if err != nil {
 		return err

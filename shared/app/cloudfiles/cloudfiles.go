@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 
 	"sluice/shared/api"
 	"sluice/shared/app/amazon"
@@ -25,11 +26,11 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (api.Deps, fun
 	if err != nil {
 		return api.Deps{}, nil, err
 	}
-	bucket, err := openBucket(c)
+	blobs, err := openBlobs(c)
 	if err != nil {
-		return api.Deps{}, nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
+		return api.Deps{}, nil, err
 	}
-	parts.Blobs = bucket
+	parts.Blobs = blobs
 	if c.Queue != nil {
 		cfg, err := amazon.Config(c.AWS)
 		if err != nil {
@@ -42,29 +43,39 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (api.Deps, fun
 		return api.Deps{}, nil, err
 	}
 	return deps, func() error {
-		return errors.Join(deps.Uploads.Close(), bucket.Bucket.Close(), parts.Close())
+		return errors.Join(deps.Uploads.Close(), blobs.Bucket.Close(), blobs.Beside.Close(), parts.Close())
 	}, nil
 }
 
-// openBucket opens the bucket that SLUICE_BLOB names.
-func openBucket(c config.Config) (*compose.Blobs, error) {
+// openBlobs opens the bucket that SLUICE_BLOB names, and those beside it.
+func openBlobs(c config.Config) (*compose.Blobs, error) {
 	if c.Blob.Scheme != "s3" {
-		return nil, errors.New("want s3://bucket in a function")
+		return nil, fmt.Errorf("%s: want s3://bucket in a function", config.Env("blob"))
 	}
-	cfg, err := amazon.Config(c.AWS)
+	own, driver, err := openBucket(c.AWS, c.Blob)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", config.Env("blob"), err)
 	}
-	if region := c.Blob.Query().Get("region"); region != "" {
+	beside, err := compose.OpenBeside(c, func(u *url.URL) (blob.Driver, error) {
+		_, driver, err := openBucket(c.AWS, u)
+		return driver, err
+	})
+	return &compose.Blobs{Bucket: blob.NewBucket(driver), Public: own.Public(), Beside: beside}, err
+}
+
+// openBucket opens the bucket that a URL names.
+func openBucket(settings config.AWS, u *url.URL) (s3bucket.Bucket, blob.Driver, error) {
+	cfg, err := amazon.Config(settings)
+	if err != nil {
+		return s3bucket.Bucket{}, nil, err
+	}
+	if region := u.Query().Get("region"); region != "" {
 		cfg.Region = region
 	}
-	b, err := s3bucket.New(amazon.At(cfg, c.AWS.Endpoint("S3")), c.Blob)
+	b, err := s3bucket.New(amazon.At(cfg, settings.Endpoint("S3")), u)
 	if err != nil {
-		return nil, err
+		return b, nil, err
 	}
 	driver, err := b.Open()
-	if err != nil {
-		return nil, err
-	}
-	return &compose.Blobs{Bucket: blob.NewBucket(driver), Public: b.Public()}, nil
+	return b, driver, err
 }

@@ -69,11 +69,7 @@ func Parts(c config.Config, log *slog.Logger, issues bool) (Opened, error) {
 // it must be there.
 func openKeys(c config.Config, o keys.Options) (keys.Rings, error) {
 	if c.Keys.Scheme == "file" {
-		set, err := keys.Load(c.Keys.Path)
-		if err != nil {
-			return keys.Rings{}, err
-		}
-		return set.Rings(o)
+		return keys.FollowFile(c.Keys.Path, o)
 	}
 	cfg, err := amazon.Config(c.AWS)
 	if err != nil {

@@ -6,8 +6,10 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"runtime"
 	"time"
 
@@ -51,7 +53,8 @@ type Records struct {
 // Blobs are where the bytes are, open.
 type Blobs struct {
 	Bucket *blob.Bucket
-	Public bool // clients reach it too
+	Public bool        // clients reach it too
+	Beside blob.Beside // the import buckets
 }
 
 // Parts are what Deps are made of.
@@ -95,14 +98,32 @@ func addBlobs(d *api.Deps, c config.Config, p Parts) {
 	blobs := p.Blobs.Bucket
 	d.Uploads = &upload.Service{
 		Catalog: d.Catalog, Blobs: blobs, Policy: uploadPolicy(c, p.Blobs.Public), Root: c.Blob, Queue: p.Queue, Log: p.Log, Clock: p.Clock,
+		Beside: p.Blobs.Beside, Sources: c.ImportBuckets,
 	}
-	d.Delivery = &delivery.Service{Blobs: blobs, Policy: deliveryPolicy(c, p.Blobs.Public), Clock: p.Clock, Stall: c.Stall}
+	d.Delivery = &delivery.Service{Blobs: blobs, Beside: p.Blobs.Beside, Policy: deliveryPolicy(c, p.Blobs.Public), Clock: p.Clock, Stall: c.Stall}
 	d.Recorder = delivery.NewRecorder(d.Catalog, p.Log, p.Clock)
 	d.Janitor = &janitor.Janitor{Catalog: d.Catalog, Blobs: blobs, Records: p.Records.Sweep, Log: p.Log, Every: sweepEvery}
 	if p.Queue != nil {
 		d.Janitor.Resume = d.Uploads.Resume
 	}
 	d.Checks["blob"] = blobs.Ping
+}
+
+// OpenBeside opens the import buckets, each once, by its URL without a folder.
+func OpenBeside(c config.Config, open func(*url.URL) (blob.Driver, error)) (blob.Beside, error) {
+	beside := blob.Beside{}
+	for _, u := range c.ImportBuckets {
+		name := u.Scheme + "://" + u.Host
+		if beside[name] != nil {
+			continue
+		}
+		driver, err := open(&url.URL{Scheme: u.Scheme, Host: u.Host, RawQuery: u.RawQuery})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", config.Env("import-buckets"), err), beside.Close())
+		}
+		beside[name] = blob.NewBucket(driver)
+	}
+	return beside, nil
 }
 
 // Catalog opens the catalog in the tables.

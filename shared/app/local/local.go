@@ -102,6 +102,14 @@ func (a *App) open(ctx context.Context, c config.Config, log *slog.Logger) (p co
 	if p.Blobs, err = a.openBlobs(ctx, c.Blob); err != nil {
 		return p, alone, fmt.Errorf("%s: %w", config.Env("blob"), err)
 	}
+	p.Blobs.Beside, err = compose.OpenBeside(c, func(u *url.URL) (blob.Driver, error) {
+		driver, _, err := openS3(ctx, u)
+		return driver, err
+	})
+	if err != nil {
+		return p, alone, err
+	}
+	a.closers = append(a.closers, p.Blobs.Beside.Close)
 	if p.Queue, err = cloud.OpenQueue(ctx, c); err != nil {
 		return p, alone, fmt.Errorf("%s: %w", config.Env("queue"), err)
 	}
@@ -154,11 +162,16 @@ func EnsureKeys(ctx context.Context, c config.Config) (made []string, err error)
 	return made, nil
 }
 
-// RotateKeys makes new keys, which sign from now on.
-func RotateKeys(ctx context.Context, c config.Config) error {
-	store, name, err := cloud.OpenKeys(ctx, c)
-	if err == nil {
-		err = keys.Rotate(ctx, store, name, time.Now())
+// RotateKeys makes new keys where c has them, which sign from now on.
+func RotateKeys(ctx context.Context, c config.Config) (err error) {
+	if c.Keys.Scheme == "file" {
+		err = keys.RotateFile(c.Keys.Path, time.Now())
+	} else {
+		var store keys.Store
+		var name string
+		if store, name, err = cloud.OpenKeys(ctx, c); err == nil {
+			err = keys.Rotate(ctx, store, name, time.Now())
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", config.Env("keys"), err)
@@ -174,14 +187,13 @@ func makeData(c config.Config) error {
 	return nil
 }
 
-// openKeys opens the keys. Those that are not in a file are read with the first
-// request.
+// openKeys opens the keys, and follows them. Those that are not in a file are read
+// with the first request.
 func (a *App) openKeys(ctx context.Context, c config.Config, log *slog.Logger) (r keys.Rings, err error) {
 	o := keys.Options{Authority: compose.Authority(), Clock: a.options.Clock, Log: log, Issues: true}
 	if c.Keys.Scheme == "file" {
-		var set keys.Set
-		if set, err = keys.LoadOrCreate(c.Keys.Path); err == nil {
-			r, err = set.Rings(o)
+		if _, err = keys.LoadOrCreate(c.Keys.Path); err == nil {
+			r, err = keys.FollowFile(c.Keys.Path, o)
 		}
 	} else {
 		var store keys.Store

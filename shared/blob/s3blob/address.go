@@ -29,16 +29,19 @@ func address(cfg aws.Config, o Options, endpoint string) (*url.URL, error) {
 	return &base, nil
 }
 
-// object returns the key of a blob in the bucket.
+// name returns the key of a blob in the bucket.
+func (d *Driver) name(key string) string { return d.options.Prefix + key }
+
+// object is name for the SDK.
 func (d *Driver) object(key string) *string {
-	name := d.options.Prefix + key
+	name := d.name(key)
 	return &name
 }
 
 // at returns the URL of an object under base.
 func (d *Driver) at(base *url.URL, key string, query url.Values) *url.URL {
 	u := *base
-	name := "/" + *d.object(key)
+	name := "/" + d.name(key)
 	u.Path += name
 	u.RawPath = base.EscapedPath() + escape(name)
 	u.RawQuery = query.Encode()
@@ -69,7 +72,7 @@ const maxSegment = 255
 
 // refuses reports whether the store cannot keep a blob under key.
 func (d *Driver) refuses(key string) bool {
-	name := *d.object(key)
+	name := d.name(key)
 	if len(name) > 1024 {
 		return true
 	}

@@ -226,7 +226,7 @@ func (d *Driver) AbortMultipart(ctx context.Context, key string) error {
 			return err
 		}
 		for _, u := range out.Uploads {
-			if aws.ToString(u.Key) != *d.object(key) {
+			if aws.ToString(u.Key) != d.name(key) {
 				continue
 			}
 			if err := d.abort(ctx, key, aws.ToString(u.UploadId)); err != nil {

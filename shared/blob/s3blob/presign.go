@@ -34,7 +34,7 @@ func (d *Driver) Presign(ctx context.Context, p blob.Presign) (blob.Presigned, e
 		return blob.Presigned{}, errNoLifetime
 	}
 	if p.Method != http.MethodPut {
-		signed := d.queries.sign(d.public, *d.object(p.Key), d.region, credentials, p, lifetime, now)
+		signed := d.queries.sign(d.public, d.name(p.Key), d.region, credentials, p, lifetime, now)
 		return blob.Presigned{Method: p.Method, URL: config.NewSecret(signed), Expires: now.Add(lifetime)}, nil
 	}
 	query := url.Values{}

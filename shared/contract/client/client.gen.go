@@ -108,26 +108,30 @@ type ClientInterface interface {
 	// Corresponds with GET /api/audit (the `ListDownloads` operationId).
 	ListDownloads(ctx context.Context, params *ListDownloadsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveEventsWithBody Tell of new objects in the store
+	// ReceiveEventsWithBody Tell of objects in the store that are new, or gone
 	//
 	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-	// bearer; without that setting the answer is 404. An object that was created is looked up and
-	// registered for the owner, and under the path, of the import with the longest source that it lies
-	// under; where there is none the record is ignored, and so is every other event. What the record
-	// says beside the key is not believed, so records may come late, twice and in any order.
+	// bearer; without that setting the answer is 404. An object that was created or removed is looked
+	// up. Where it is there it is registered for the owner, and under the path, of the import with the
+	// longest source that it lies under; where it is gone its version is marked, and answers 409
+	// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+	// What the record says beside the key is not believed, so records may come late, twice and in any
+	// order.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/events/s3 (the `ReceiveEvents` operationId).
 	ReceiveEventsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReceiveEvents Tell of new objects in the store
+	// ReceiveEvents Tell of objects in the store that are new, or gone
 	//
 	// Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-	// bearer; without that setting the answer is 404. An object that was created is looked up and
-	// registered for the owner, and under the path, of the import with the longest source that it lies
-	// under; where there is none the record is ignored, and so is every other event. What the record
-	// says beside the key is not believed, so records may come late, twice and in any order.
+	// bearer; without that setting the answer is 404. An object that was created or removed is looked
+	// up. Where it is there it is registered for the owner, and under the path, of the import with the
+	// longest source that it lies under; where it is gone its version is marked, and answers 409
+	// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+	// What the record says beside the key is not believed, so records may come late, twice and in any
+	// order.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -361,8 +365,9 @@ type ClientInterface interface {
 	//
 	// Begins a job of the server that makes each object under a source the file of an owner, without
 	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-	// it. The source lies where the deployment keeps its files; another place is 422
-	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+	// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+	// `import_unsupported`.
 	//
 	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
 	// file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -377,8 +382,9 @@ type ClientInterface interface {
 	//
 	// Begins a job of the server that makes each object under a source the file of an owner, without
 	// copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-	// it. The source lies where the deployment keeps its files; another place is 422
-	// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+	// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+	// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+	// `import_unsupported`.
 	//
 	// Importing again changes nothing of what has not changed, and makes a new version of what has. A
 	// file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -818,13 +824,15 @@ func (c *Client) ListDownloads(ctx context.Context, params *ListDownloadsParams,
 	return c.Client.Do(req)
 }
 
-// ReceiveEventsWithBody Tell of new objects in the store
+// ReceiveEventsWithBody Tell of objects in the store that are new, or gone
 //
 // Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-// bearer; without that setting the answer is 404. An object that was created is looked up and
-// registered for the owner, and under the path, of the import with the longest source that it lies
-// under; where there is none the record is ignored, and so is every other event. What the record
-// says beside the key is not believed, so records may come late, twice and in any order.
+// bearer; without that setting the answer is 404. An object that was created or removed is looked
+// up. Where it is there it is registered for the owner, and under the path, of the import with the
+// longest source that it lies under; where it is gone its version is marked, and answers 409
+// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+// What the record says beside the key is not believed, so records may come late, twice and in any
+// order.
 //
 // Takes any type of body and a specified content type.
 //
@@ -841,13 +849,15 @@ func (c *Client) ReceiveEventsWithBody(ctx context.Context, contentType string, 
 	return c.Client.Do(req)
 }
 
-// ReceiveEvents Tell of new objects in the store
+// ReceiveEvents Tell of objects in the store that are new, or gone
 //
 // Takes S3 event records, as MinIO's webhook sends them, with the token of SLUICE_WEBHOOK_TOKEN as
-// bearer; without that setting the answer is 404. An object that was created is looked up and
-// registered for the owner, and under the path, of the import with the longest source that it lies
-// under; where there is none the record is ignored, and so is every other event. What the record
-// says beside the key is not believed, so records may come late, twice and in any order.
+// bearer; without that setting the answer is 404. An object that was created or removed is looked
+// up. Where it is there it is registered for the owner, and under the path, of the import with the
+// longest source that it lies under; where it is gone its version is marked, and answers 409
+// `blob_changed`. Where there is no such import the record is ignored, and so is every other event.
+// What the record says beside the key is not believed, so records may come late, twice and in any
+// order.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1301,8 +1311,9 @@ func (c *Client) ListImports(ctx context.Context, params *ListImportsParams, req
 //
 // Begins a job of the server that makes each object under a source the file of an owner, without
 // copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-// it. The source lies where the deployment keeps its files; another place is 422
-// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+// `import_unsupported`.
 //
 // Importing again changes nothing of what has not changed, and makes a new version of what has. A
 // file that did not come of that object is never touched: the object is skipped, and so is one whose
@@ -1327,8 +1338,9 @@ func (c *Client) CreateImportWithBody(ctx context.Context, contentType string, b
 //
 // Begins a job of the server that makes each object under a source the file of an owner, without
 // copying a byte. It survives restarts of the server, and any server of the deployment goes on with
-// it. The source lies where the deployment keeps its files; another place is 422
-// `import_elsewhere`, a store that does not list its objects 422 `import_unsupported`.
+// it. The source lies where the deployment keeps its files, or in a bucket that SLUICE_IMPORT_BUCKETS
+// names; another place is 422 `import_elsewhere`, a store that does not list its objects 422
+// `import_unsupported`.
 //
 // Importing again changes nothing of what has not changed, and makes a new version of what has. A
 // file that did not come of that object is never touched: the object is skipped, and so is one whose

@@ -66,7 +66,7 @@ func (g *Gateway) forwarded(r *http.Request) http.Header {
 	h.Set("X-Forwarded-For", strings.Join(append(h.Values("X-Forwarded-For"), g.sourceIP()), ", "))
 	h.Set("X-Forwarded-Port", "443")
 	h.Set("X-Forwarded-Proto", "https")
-	h.Set("X-Amzn-Trace-Id", "Root=1-5e6722a7-cc56xmpl46db7ae02d4da47e")
+	h.Set("X-Amzn-Trace-Id", "Root=1-5e6722a7-cc56aaee46db7ae02d4da47e")
 	return h
 }
 

@@ -202,3 +202,17 @@ func write(t *testing.T, path string, event []byte) {
 		t.Fatal(err)
 	}
 }
+
+// The log of a function names the trace that AWS makes of a request.
+func TestTheLogNamesTheTraceOfAnEvent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, transport := range edgetest.Transports() {
+		w.through(transport, inProcess(w, transport))
+		a := w.ask(row{name: "it lives", request: "GET /healthz"})
+		const want = "1-5e6722a7-cc56aaee46db7ae02d4da47e"
+		if got := w.site.Log.RequestLine(t, a.header.Get("X-Request-Id"))["trace_id"]; got != want {
+			t.Errorf("by %s the log names the trace %v, want %s", transport, got, want)
+		}
+	}
+}

@@ -161,6 +161,7 @@ func accountRows() []row {
 		{"a login that is too long", nobody, "POST /api/login", "", "@64 KiB", 413, ""},
 		{"a login as a form", nobody, "POST /api/login", "Content-Type: application/x-www-form-urlencoded", "username=eve", 415, ""},
 		{"a name in Unicode", nobody, "POST /api/login", "", `{"username":"\u00e9v\ud83d\ude00","password":"x"}`, 401, ""},
+		{"a password tried too often", nobody, "POST /api/login", "", `{"username":"mallory","password":"x"}`, 429, ""},
 		{"new tokens", nobody, "POST /api/token/refresh", "", `{"refresh_token":"{eve.refresh}"}`, 200, ""},
 		{"new tokens, again", nobody, "POST /api/token/refresh", "", `{"refresh_token":"{eve.refresh}"}`, 409, ""},
 		{"a refresh token that is none", nobody, "POST /api/token/refresh", "", `{"refresh_token":"x"}`, 401, ""},

@@ -87,7 +87,7 @@ func (a *runtimeAPI) serveNext(w http.ResponseWriter, r *http.Request) {
 		h.Set(headerRequestID, i.id)
 		h.Set(headerDeadline, strconv.FormatInt(i.deadline.UnixMilli(), 10))
 		h.Set(headerARN, "arn:aws:lambda:eu-central-1:123456789012:function:sluice")
-		h.Set(headerTrace, "Root=1-5e6722a7-cc56xmpl46db7ae02d4da47e;Parent=53995c3f42cd8ad8;Sampled=0")
+		h.Set(headerTrace, "Root=1-5e6722a7-cc56aaee46db7ae02d4da47e;Parent=53995c3f42cd8ad8;Sampled=0")
 		_, _ = w.Write(i.event) // a process that has gone is noticed by its exit
 	case <-r.Context().Done():
 	}

@@ -59,21 +59,25 @@ func TestABusyStoreIsAskedAgainAndThenIs503(t *testing.T) {
 	for what, c := range map[string]struct {
 		mishap mishap
 		code   string // of a write that got nowhere; a read's is table_busy
+		only   string // the call that may meet it; "": any
 	}{
-		"throughput exceeded": {answered(badRequest, "ProvisionedThroughputExceededException"), "table_busy"},
-		"throttled":           {answered(badRequest, "ThrottlingException"), "table_busy"},
-		"limit exceeded":      {answered(badRequest, "RequestLimitExceeded"), "table_busy"},
-		"conflict":            {answered(badRequest, "TransactionConflictException"), "table_busy"},
-		"in progress":         {answered(badRequest, "TransactionInProgressException"), "table_unanswered"},
-		"canceled, conflict":  {canceled("TransactionConflict"), "table_busy"},
-		"canceled, throttled": {canceled("ThrottlingError"), "table_busy"},
-		"internal error":      {answered(http.StatusInternalServerError, "InternalServerError"), "table_unanswered"},
-		"unavailable":         {answered(http.StatusServiceUnavailable, "ServiceUnavailable"), "table_unanswered"},
-		"connection reset":    {broken, "table_unanswered"},
+		"throughput exceeded": {answered(badRequest, "ProvisionedThroughputExceededException"), "table_busy", ""},
+		"throttled":           {answered(badRequest, "ThrottlingException"), "table_busy", ""},
+		"limit exceeded":      {answered(badRequest, "RequestLimitExceeded"), "table_busy", ""},
+		"conflict":            {answered(badRequest, "TransactionConflictException"), "table_busy", ""},
+		"in progress":         {answered(badRequest, "TransactionInProgressException"), "table_unanswered", ""},
+		"canceled, conflict":  {canceled("TransactionConflict"), "table_busy", "Transact"},
+		"canceled, throttled": {canceled("ThrottlingError"), "table_busy", "Transact"},
+		"internal error":      {answered(http.StatusInternalServerError, "InternalServerError"), "table_unanswered", ""},
+		"unavailable":         {answered(http.StatusServiceUnavailable, "ServiceUnavailable"), "table_unanswered", ""},
+		"connection reset":    {broken, "table_unanswered", ""},
 	} {
 		r := newRig(t, emulator)
 		all.Go(func() { // they mostly wait
 			for name, call := range calls(r.wired, table.Key{PK: "busy", SK: what}) {
+				if c.only != "" && name != c.only {
+					continue
+				}
 				code := c.code
 				if reads(name) {
 					code = "table_busy"

@@ -1,11 +1,13 @@
 // Package amazontest is a small server of the JSON protocols of SSM's Parameter
 // Store, Secrets Manager and SQS, over real HTTP: as much of each as we ask for,
-// with the signature of every request checked. It stands for Amazon where
+// and as Lambda does that polls a queue for us, with the signature of every request
+// checked. It stands for Amazon where
 // LocalStack cannot run; what Amazon itself answers it does not prove.
 package amazontest
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,11 +40,11 @@ type Server struct {
 	mu        sync.Mutex
 	documents map[string]string // parameters and secrets, by service and name
 	messages  []Message
-	calls     []string // such as ssm GetParameter /name
+	received  map[string]Message // by receipt handle, until they are deleted
+	calls     []string           // such as ssm GetParameter /name
 	away      bool
 	region    string
-	accessKey string
-	secretKey string
+	secrets   map[string]string // secret keys by access key
 }
 
 // Message is one that was sent to a queue.
@@ -54,7 +57,7 @@ type Message struct {
 // Start starts a server, which ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{documents: map[string]string{}, region: Region, accessKey: AccessKey, secretKey: SecretKey}
+	s := &Server{documents: map[string]string{}, received: map[string]Message{}, region: Region, secrets: map[string]string{AccessKey: SecretKey}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
@@ -69,11 +72,12 @@ func (s *Server) Environment() map[string]string {
 	}
 }
 
-// Credentials has the server know others than its own, before its first call.
+// Credentials has the server know others beside its own, in that region.
 func (s *Server) Credentials(region, accessKey, secretKey string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.region, s.accessKey, s.secretKey = region, accessKey, secretKey
+	s.region = region
+	s.secrets[accessKey] = secretKey
 }
 
 // Away has every call fail as a service does that is overloaded, or no longer.
@@ -92,7 +96,14 @@ func (s *Server) Calls() []string {
 	return calls
 }
 
-// Messages takes what was sent to queues.
+// Put sends a message to a queue as services of AWS do, such as EventBridge.
+func (s *Server) Put(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = append(s.messages, m)
+}
+
+// Messages takes what was sent to queues, but for what was received.
 func (s *Server) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,15 +121,17 @@ func (s *Server) Documents() []string {
 
 // in is what a call may ask for: the union of the operations.
 type in struct {
-	Name, Value, Type  string
-	Overwrite          bool
-	WithDecryption     bool
-	SecretId           string //nolint:revive // the name is AWS's
-	SecretString       string
-	ClientRequestToken string
-	QueueUrl           string //nolint:revive // the name is AWS's
-	MessageBody        string
-	DelaySeconds       int
+	Name, Value, Type   string
+	Overwrite           bool
+	WithDecryption      bool
+	SecretId            string //nolint:revive // the name is AWS's
+	SecretString        string
+	ClientRequestToken  string
+	QueueUrl            string //nolint:revive // the name is AWS's
+	MessageBody         string
+	DelaySeconds        int
+	MaxNumberOfMessages int
+	ReceiptHandle       string
 }
 
 // ServeHTTP implements http.Handler.
@@ -205,9 +218,37 @@ func (s *Server) answer(w http.ResponseWriter, operation string, ask in) {
 		}
 		s.messages = append(s.messages, Message{ask.QueueUrl, ask.MessageBody, time.Duration(ask.DelaySeconds) * time.Second})
 		reply(w, map[string]any{"MessageId": "1"})
+	case "sqs ReceiveMessage":
+		reply(w, map[string]any{"Messages": s.receive(ask.QueueUrl, max(ask.MaxNumberOfMessages, 1))})
+	case "sqs DeleteMessage":
+		delete(s.received, ask.ReceiptHandle)
+		reply(w, map[string]any{})
+	case "sqs GetQueueAttributes":
+		waiting := 0
+		for _, m := range s.messages {
+			if m.Queue == ask.QueueUrl {
+				waiting++
+			}
+		}
+		reply(w, map[string]any{"Attributes": map[string]string{"ApproximateNumberOfMessages": strconv.Itoa(waiting)}})
 	default:
 		refuse(w, http.StatusBadRequest, "UnknownOperationException")
 	}
+}
+
+// receive takes messages of a queue, whatever their delay. They are not shown
+// again.
+func (s *Server) receive(queue string, most int) (taken []map[string]string) {
+	s.messages = slices.DeleteFunc(s.messages, func(m Message) bool {
+		if m.Queue != queue || len(taken) == most {
+			return false
+		}
+		handle := rand.Text()
+		s.received[handle] = m
+		taken = append(taken, map[string]string{"MessageId": handle, "ReceiptHandle": handle, "Body": m.Body})
+		return true
+	})
+	return taken
 }
 
 // signed reports whether a request is signed as by whoever has the secret key: it
@@ -228,7 +269,12 @@ func (s *Server) signed(r *http.Request, body []byte, service string) bool {
 		}
 	}
 	sum := sha256.Sum256(body)
-	who := aws.Credentials{AccessKeyID: s.accessKey, SecretAccessKey: s.secretKey}
+	_, key, _ := strings.Cut(got, "Credential=")
+	key, _, _ = strings.Cut(key, "/")
+	who := aws.Credentials{AccessKeyID: key, SecretAccessKey: s.secrets[key]}
+	if who.SecretAccessKey == "" {
+		return false
+	}
 	err = v4.NewSigner().SignHTTP(r.Context(), who, again, hex.EncodeToString(sum[:]), service, s.region, at)
 	return err == nil && again.Header.Get("Authorization") == got
 }

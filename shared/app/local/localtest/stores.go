@@ -22,6 +22,15 @@ func MinIO(t testing.TB) (*stores.S3, func(*config.Config)) {
 	}
 }
 
+// Versitygw starts a versitygw, and has AWS's own settings name it. No blobs are
+// kept there: it is for what others have in it.
+func Versitygw(t testing.TB) *stores.S3 {
+	t.Helper()
+	s := stores.Versitygw(t)
+	aws(t, "S3", s.Endpoint, s.Region, s.AccessKey, s.SecretKey)
+	return s
+}
+
 // Dynoxide starts a DynamoDB emulator, and returns an edit that has a Site keep
 // its records there. As with MinIO, the test cannot be parallel.
 func Dynoxide(t testing.TB) func(*config.Config) {
