@@ -110,6 +110,14 @@ vuln: $(TOOLS)/govulncheck@$(GOVULNCHECK_VERSION) ## Look for known vulnerabilit
 check-generated: ## Check that the generated files are current
 	tools/check-generated
 
+# Compiled alone: no machine of these is at hand.
+.PHONY: cross
+cross: ## Check that sluice compiles for Windows, macOS and Linux on arm64
+	@for target in windows/amd64 darwin/arm64 darwin/amd64 linux/arm64; do \
+		echo "building sluice for $$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./cmd/sluice || exit 1; \
+	done
+
 .PHONY: lint-test
 lint-test: $(TOOLS)/golangci-lint@$(GOLANGCI_LINT_VERSION) ## Prove that the linter holds the rules of .golangci.yml
 	tools/check-lint-rules

@@ -188,7 +188,8 @@ func rmCommand() *cobra.Command {
 		Use:   "rm [flags] PATH…",
 		Short: "Remove files",
 		Long: `Remove files, one after the other; the first one that cannot be removed ends it.
-Links to them end too.`,
+Links to them end too. "sluice undelete" brings a file back for a while, by the id
+that is printed in brackets.`,
 		Example: "  sluice rm reports/2024.pdf reports/2025.pdf",
 		Args:    cobra.MinimumNArgs(1),
 	}
@@ -200,7 +201,7 @@ Links to them end too.`,
 					err = client.Done(c.DeleteFile(ctx, f.ID, nil))
 				}
 				if err == nil {
-					err = r.print(f, "removed %s", shownText(f.Path))
+					err = r.print(f, "removed %s (%s)", shownText(f.Path), shownText(f.ID))
 				}
 				if err != nil {
 					return err
@@ -241,21 +242,33 @@ that is there already is never replaced. Links go on working.`,
 
 func linkCommand() *cobra.Command {
 	var good time.Duration
+	var revoked string
 	cmd := &cobra.Command{
 		Use:   "link [flags] PATH",
-		Short: "Make a link that needs no login",
+		Short: "Make a link that needs no login, or revoke one",
 		Long: `Make a link to the file as it is now: whoever has the URL can download it without
-a login until the link expires or the file is removed.`,
-		Example: "  sluice link big.iso\n  sluice link --expires 24h big.iso",
-		Args:    cobra.ExactArgs(1),
+a login until the link expires or the file is removed. With --revoke the link with
+that id ends within seconds, and so do downloads by it; --json tells a link's id
+when it is made.`,
+		Example: `  sluice link big.iso
+  sluice link --json --expires 24h big.iso
+  sluice link --revoke 01JC5S4QH2N8V6W0Y3Z9K7M1XB big.iso`,
+		Args: cobra.ExactArgs(1),
 	}
+	cmd.Flags().StringVar(&revoked, "revoke", "", "revoke the link with this `ID`, and make none")
 	cmd.Flags().DurationVar(&good, "expires", 15*time.Minute, "how long the link is good; 168h at most")
 	return fileCommand(cmd, func(ctx context.Context, r *remote, args []string) error {
+		if revoked != "" && cmd.Flags().Changed("expires") {
+			return mistake("--revoke makes no link, so that --expires has no meaning beside it.")
+		}
 		seconds := int(good / time.Second)
 		return r.call(ctx, func(c *client.Client) error {
 			f, err := r.file(ctx, c, args[0])
 			if err != nil {
 				return err
+			}
+			if revoked != "" {
+				return r.revokeLink(ctx, c, f, revoked)
 			}
 			link, err := client.Decode[contract.Link](c.CreateLink(ctx, f.ID, contract.LinkRequest{ExpiresIn: &seconds}))
 			if err != nil {
@@ -264,4 +277,14 @@ a login until the link expires or the file is removed.`,
 			return r.print(link, "%s", shownText(link.URL))
 		})
 	})
+}
+
+// revokeLink ends a link to a file.
+func (r *remote) revokeLink(ctx context.Context, c *client.Client, f contract.File, id string) error {
+	if err := client.Done(c.RevokeLink(ctx, f.ID, id)); err != nil {
+		return err
+	}
+	return r.print(struct {
+		ID string `json:"id"`
+	}{id}, "revoked %s", shownText(id))
 }

@@ -11,6 +11,7 @@ import (
 
 	"sluice/shared/contract"
 	"sluice/shared/fault"
+	"sluice/shared/filelock"
 )
 
 // login is what a login file holds, in JSON. It is readable by its owner only.
@@ -100,7 +101,7 @@ func lockLogin(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(file); err != nil {
+	if err := filelock.Wait(file); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return func() { _ = file.Close() }, nil // which unlocks it

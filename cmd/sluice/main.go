@@ -34,8 +34,8 @@ To begin, run: sluice serve`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand(), getCommand(), putCommand(), adminCommand(), versionCommand())
-	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), profilesCommand())
-	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand())
+	root.AddCommand(loginCommand(), logoutCommand(), whoamiCommand(), passwdCommand(), profilesCommand())
+	root.AddCommand(lsCommand(), statCommand(), catCommand(), linkCommand(), mvCommand(), rmCommand(), undeleteCommand(), setCommand())
 	root.AddCommand(versionsCommand(), sessionsCommand(), verifyCommand(), docsCommand())
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -14,10 +15,10 @@ import (
 func sessionsCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "sessions",
-		Short: "See and end your download sessions",
-		Long: `See and end your download sessions. A session keeps one version of a file for one
+		Short: "See, renew and end your download sessions",
+		Long: `See, renew and end your download sessions. A session keeps one version of a file for one
 download, by URLs that need no login, until it is over or ended.`,
-	}, sessionsListCommand(), sessionsShowCommand(), sessionsEndCommand())
+	}, sessionsListCommand(), sessionsShowCommand(), sessionsRenewCommand(), sessionsEndCommand())
 }
 
 func sessionsListCommand() *cobra.Command {
@@ -56,18 +57,7 @@ one can download the file until the session is over.`,
 		Example: "  sluice sessions show 01JC5S4QH2N8V6W0Y3Z9K7M1XB",
 		Args:    cobra.ExactArgs(1),
 	}
-	return remoteCommand(cmd, func(ctx context.Context, r *remote, args []string) error {
-		return r.call(ctx, func(c *client.Client) error {
-			s, err := client.Decode[contract.DownloadSession](c.GetSession(ctx, args[0]))
-			if err != nil {
-				return err
-			}
-			if r.json {
-				return r.print(s, "")
-			}
-			return printSession(r.out, s)
-		})
-	})
+	return sessionCommand(cmd, (*client.Client).GetSession)
 }
 
 func printSession(out io.Writer, s contract.DownloadSession) error {
@@ -86,6 +76,34 @@ func printSession(out io.Writer, s contract.DownloadSession) error {
 		lines = append(lines, [2]string{"url", source.URL})
 	}
 	return printFields(out, lines)
+}
+
+func sessionsRenewCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "renew [flags] ID",
+		Short: "Put a session's end off",
+		Long: `Put a session's end off, as far as it may be: a week from its beginning at most. It
+is shown with the new URLs that it delivers by, which are secrets.`,
+		Example: "  sluice sessions renew 01JC5S4QH2N8V6W0Y3Z9K7M1XB",
+		Args:    cobra.ExactArgs(1),
+	}
+	return sessionCommand(cmd, (*client.Client).RenewSession)
+}
+
+// sessionCommand asks for a session, in one way or another, and shows it.
+func sessionCommand(cmd *cobra.Command, ask func(*client.Client, context.Context, contract.SessionID, ...client.RequestEditorFn) (*http.Response, error)) *cobra.Command {
+	return remoteCommand(cmd, func(ctx context.Context, r *remote, args []string) error {
+		return r.call(ctx, func(c *client.Client) error {
+			s, err := client.Decode[contract.DownloadSession](ask(c, ctx, args[0]))
+			if err != nil {
+				return err
+			}
+			if r.json {
+				return r.print(s, "")
+			}
+			return printSession(r.out, s)
+		})
+	})
 }
 
 func sessionsEndCommand() *cobra.Command {

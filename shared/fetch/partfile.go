@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"sluice/shared/fault"
+	"sluice/shared/filelock"
 )
 
 // partOf and recordOf name what lies beside a file that is not whole.
@@ -66,7 +66,7 @@ func openPart(dir *folder, name string) (*partFile, error) {
 // may have given it its name just before that: it is theirs then.
 func own(dir *os.Root, file *os.File, part string) (fs.FileInfo, error) {
 	inUse := fault.Newf(fault.Conflict, "in_use", "Another download writes %s.", part)
-	if lock(file) != nil {
+	if filelock.Try(file) != nil {
 		return nil, inUse
 	}
 	info, err := file.Stat()
@@ -197,7 +197,7 @@ func diskFault(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+	case noRoom(err):
 		return fault.Wrap(err, fault.InsufficientStorage, "no_space", "There is no room for the file. What was fetched is kept: make room and run the command again.")
 	}
 	return fault.Wrap(err, fault.Internal, "file_failed", "The file cannot be written.")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/shared/fault"
+	"sluice/shared/filelock"
 )
 
 // record is what is kept of an upload in parts until it is complete, in a file
@@ -113,7 +114,7 @@ func openLocked(name string) (*os.File, error) {
 		if err != nil {
 			return nil, noRecord(err)
 		}
-		if err := lock(file); err != nil {
+		if err := filelock.Try(file); err != nil {
 			return nil, errors.Join(fault.New(fault.Conflict, "in_use", "Another run sends this file to the same place."), file.Close())
 		}
 		mine, err := file.Stat()

@@ -1,3 +1,5 @@
+//go:build unix
+
 package fileblob
 
 import (
@@ -8,9 +10,9 @@ import (
 	"os"
 	"path"
 	"strings"
-	"syscall"
 
 	"sluice/shared/blob"
+	"sluice/shared/filelock"
 )
 
 var _ blob.Driver = (*Driver)(nil)
@@ -63,8 +65,8 @@ func acquireLock(root *os.Root) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err = filelock.Try(file)
+	if errors.Is(err, filelock.ErrHeld) {
 		holder, _ := io.ReadAll(io.LimitReader(file, 20)) // only to say who
 		err = fmt.Errorf("%s is in use by process %s, which holds its file \"lock\"", root.Name(), strings.TrimSpace(string(holder)))
 		return nil, errors.Join(err, file.Close())

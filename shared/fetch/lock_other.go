@@ -1,8 +1,0 @@
-//go:build !unix
-
-package fetch
-
-import "os"
-
-// lock is not to be had here.
-func lock(*os.File) error { return nil }
