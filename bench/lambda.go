@@ -7,13 +7,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"sluice/localstack/program"
+	"sluice/shared/app/amazon"
+	"sluice/shared/app/amazon/amazontest"
+	"sluice/shared/config"
 	"sluice/shared/edge/edgetest"
+	"sluice/shared/keys"
 )
 
 const (
@@ -39,8 +44,16 @@ func benchLambda(ctx context.Context, s settings, dir string) ([]row, error) {
 		return nil, err
 	}
 	defer func() { _ = records.Stop() }() // what it holds is removed
+	parameters := amazontest.New()
+	parameters.Credentials(program.Region, program.AccessKey, program.SecretKey)
+	ssm := httptest.NewServer(parameters)
+	defer ssm.Close()
+	if err := makeKeys(ctx, ssm.URL); err != nil {
+		return nil, err
+	}
 	env := []string{
-		"AWS_ENDPOINT_URL_DYNAMODB=" + at, "SLUICE_TABLE=dynamodb://bench", "SLUICE_DELIVERY=stream", "SLUICE_KEYS=file://" + filepath.Join(dir, "keys.json"),
+		"AWS_ENDPOINT_URL_DYNAMODB=" + at, "SLUICE_TABLE=dynamodb://bench", "SLUICE_DELIVERY=stream",
+		"AWS_ENDPOINT_URL_SSM=" + ssm.URL, "SLUICE_KEYS=" + benchKeys,
 	}
 	sluice, minio, err := startOnStore(ctx, s, dir, env...)
 	if err != nil {
@@ -61,6 +74,32 @@ func benchLambda(ctx context.Context, s settings, dir string) ([]row, error) {
 		rows = append(rows, got...)
 	}
 	return rows, nil
+}
+
+// benchKeys is where the keys are: in Systems Manager, as template.yaml has them. A
+// function reads them with its first invocation.
+const benchKeys = "ssm:/bench"
+
+// makeKeys makes the keys at an endpoint.
+func makeKeys(ctx context.Context, endpoint string) error {
+	settings := map[string]string{
+		"SLUICE_KEYS": benchKeys, "AWS_ENDPOINT_URL_SSM": endpoint,
+		"AWS_REGION": program.Region, "AWS_ACCESS_KEY_ID": program.AccessKey, "AWS_SECRET_ACCESS_KEY": program.SecretKey,
+	}
+	c, err := config.Load(nil, func(name string) string { return settings[name] })
+	if err != nil {
+		return err
+	}
+	cfg, err := amazon.Config(c.AWS)
+	if err != nil {
+		return err
+	}
+	store, name, err := amazon.Keys(c.AWS, cfg, c.Keys)
+	if err != nil {
+		return err
+	}
+	_, err = keys.Ensure(ctx, store, name, time.Now())
+	return err
 }
 
 func startDynoxide(ctx context.Context, dir string) (*program.Process, string, error) {

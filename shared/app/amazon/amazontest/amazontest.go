@@ -54,10 +54,16 @@ type Message struct {
 	Delay time.Duration
 }
 
+// New returns a server that holds nothing. It is an http.Handler; whoever serves it
+// sets its URL.
+func New() *Server {
+	return &Server{documents: map[string]string{}, received: map[string]Message{}, region: Region, secrets: map[string]string{AccessKey: SecretKey}}
+}
+
 // Start starts a server, which ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{documents: map[string]string{}, received: map[string]Message{}, region: Region, secrets: map[string]string{AccessKey: SecretKey}}
+	s := New()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
