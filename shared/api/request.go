@@ -75,9 +75,9 @@ func joinForwarded(h http.Header) {
 // begin gives a request an id and sets the headers that every answer has. end
 // must be deferred.
 func (s *server) begin(c *gin.Context, operation string) *request {
+	joinForwarded(c.Request.Header) // before it is read
 	r := &request{Context: c, id: auth.NewID(s.Clock()), client: c.ClientIP(), began: time.Now(), operation: operation, count: s.Metrics.Begin()}
 	setDefaults(c.Writer.Header(), r.id)
-	joinForwarded(c.Request.Header)
 	if strings.HasPrefix(c.Request.URL.Path, tusPath) {
 		c.Header("Tus-Resumable", tus.Version) // with whatever answer
 	}
