@@ -36,6 +36,7 @@ func TestWrongSettingIsNamed(t *testing.T) {
 		{"blob", "s3://bucket", "there is no region: set AWS_REGION, or add ?region=… to the URL"},
 		{"blob", "file://user:" + secret + "@host/x", "want file:///absolute/path"},
 		{"blob", "file://" + plain, "not a directory"},
+		{"import-buckets", "s3://media,s3://user:" + secret + "@old", "entry 2: want s3://bucket"},
 		{"table", "sluice.db", "is not one of: bolt"},
 		{"table", "dynamodb://key:" + secret + "@table", "want dynamodb://table, "},
 		{"table", "dynamodb://table", "there is no region: set AWS_REGION, or add ?region=… to the URL"},
@@ -109,8 +110,8 @@ func TestWrongUseIsExplained(t *testing.T) {
 	for _, c := range cases {
 		wantRefused(t, c.args, nil, c.says)
 	}
-	if code, out, says := runToEnd(t, []string{"serv"}, nil); code != 1 || out != "" || says != "sluice: unknown command \"serv\" for \"sluice\"\n\nDid you mean this?\n\tserve\n" {
-		t.Errorf("sluice serv: exit code %d, %q and %q; want 1 and the command that was meant", code, out, says)
+	if code, out, says := runToEnd(t, []string{"server"}, nil); code != 1 || out != "" || says != "sluice: unknown command \"server\" for \"sluice\"\n\nDid you mean this?\n\tserve\n" {
+		t.Errorf("sluice server: exit code %d, %q and %q; want 1 and the command that was meant", code, out, says)
 	}
 }
 
