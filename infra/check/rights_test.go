@@ -115,7 +115,7 @@ func (d *deployment) useUploads() {
 	d.t.Helper()
 	const size = 72 << 20 // more than is verified within a request
 	part := make([]byte, 8<<20)
-	begun := d.ask(http.MethodPost, "/api/files", object{"path": "large.bin", "size": size, "part_size": len(part)}, http.StatusCreated)
+	begun := d.ask(http.MethodPost, "/api/files", object{"path": "large.bin", "size": size, "part_size": len(part)}, http.StatusCreated, "Idempotency-Key", `"large"`)
 	at := "/api/uploads/" + text(begun, "upload_id")
 	for n := range size / len(part) {
 		issued := d.ask(http.MethodPost, at+"/parts", object{"parts": []object{{"number": n + 1}}}, http.StatusOK)
