@@ -110,13 +110,13 @@ func (s *slow) Write(p []byte) (n int, err error) {
 }
 
 // Flip serves the file with one bit of each answer's body changed, at an
-// offset into the body.
+// offset into the body, or at its end where it is shorter.
 func (f File) Flip(at int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		start, _ := f.Asked(r)
+		start, end := f.Asked(r)
 		wrong := f
 		wrong.Content = bytes.Clone(f.Content)
-		wrong.Content[start+at] ^= 1
+		wrong.Content[min(start+at, end-1)] ^= 1
 		wrong.ServeHTTP(w, r)
 	}
 }
