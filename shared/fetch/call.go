@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // firstPiece is what the first request asks for, in bytes. Its answer tells the
@@ -294,7 +295,7 @@ func (t *Transfer) failed(c *call, err error, kept int64) error {
 			break
 		}
 		failures := host.failed(c.began, time.Now(), f.fault.RetryAfter)
-		if f.fault.RetryAfter > maxRetryAfter || failures > t.client.options.Retries || f.verdict == strike && c.source.struck() {
+		if f.fault.RetryAfter > outbound.MaxRetryAfter || failures > t.client.options.Retries || f.verdict == strike && c.source.struck() {
 			c.source.bury(f.fault)
 		}
 	case useless:

@@ -2,21 +2,15 @@ package fetch
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"sluice/shared/outbound"
 )
 
-const (
-	firstBackoff = 500 * time.Millisecond
-	maxBackoff   = 30 * time.Second
-	// maxRetryAfter is the longest wait that a server may ask for; whoever
-	// asks for a longer one is left alone.
-	maxRetryAfter = 10 * time.Minute
-	// breakerAt is how many failures in a row open a host's circuit breaker:
-	// from then on one request at a time tries whether it is well again.
-	breakerAt = 4
-)
+// breakerAt is how many failures in a row open a host's circuit breaker: from
+// then on one request at a time tries whether it is well again.
+const breakerAt = 4
 
 // host is what is known of one server, by all that is fetched from it. It is
 // safe for concurrent use.
@@ -38,17 +32,8 @@ func (h *host) enter(ctx context.Context) error {
 		if wait == 0 && changed == nil {
 			return ctx.Err()
 		}
-		var due <-chan time.Time
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			due = timer.C
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-due:
-		case <-changed:
+		if err := outbound.Pause(ctx, wait, changed); err != nil {
+			return err
 		}
 	}
 }
@@ -97,10 +82,9 @@ func (h *host) failed(began, now time.Time, retryAfter time.Duration) int {
 	if !began.Before(h.last) {
 		h.failures++
 		h.last = now
-		limit := min(maxBackoff, firstBackoff<<min(h.failures-1, 10))
-		h.closeUntil(now.Add(rand.N(limit)))
+		h.closeUntil(now.Add(outbound.Backoff(h.failures)))
 	}
-	h.closeUntil(now.Add(min(retryAfter, maxRetryAfter)))
+	h.closeUntil(now.Add(min(retryAfter, outbound.MaxRetryAfter)))
 	h.wake()
 	return h.failures
 }

@@ -86,7 +86,7 @@ func (c *Client) do(ctx context.Context, k call) (answer, error) {
 		a, err := c.attempt(ctx, k)
 		came, after := judge(a, err)
 		h.leave(k.content, began, came, after)
-		if came == fine || came == useless || tries > c.options.Retries || after > maxRetryAfter || ctx.Err() != nil {
+		if came == fine || came == useless || tries > c.options.Retries || after > outbound.MaxRetryAfter || ctx.Err() != nil {
 			return a, err
 		}
 	}

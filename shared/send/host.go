@@ -2,20 +2,14 @@ package send
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"sluice/shared/outbound"
 )
 
-const (
-	firstBackoff = 500 * time.Millisecond
-	maxBackoff   = 30 * time.Second
-	// maxRetryAfter is the longest wait that a server may ask for; whoever
-	// asks for a longer one is left alone.
-	maxRetryAfter = 10 * time.Minute
-	// firstBodies is how many connections carry bytes to a host at first.
-	firstBodies = 4
-)
+// firstBodies is how many connections carry bytes to a host at first.
+const firstBodies = 4
 
 // hosts are the hosts by their origin. It is safe for concurrent use.
 type hosts struct {
@@ -56,27 +50,10 @@ func (h *host) enter(ctx context.Context, body bool) error {
 		if wait == 0 && changed == nil {
 			return nil
 		}
-		if err := pause(ctx, wait, changed); err != nil {
+		if err := outbound.Pause(ctx, wait, changed); err != nil {
 			return err
 		}
 	}
-}
-
-// pause waits for a time, if that is not 0, or for a change.
-func pause(ctx context.Context, wait time.Duration, changed <-chan struct{}) error {
-	var due <-chan time.Time
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		due = timer.C
-	}
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-due:
-	case <-changed:
-	}
-	return nil
 }
 
 // mayEnter returns 0 and nil if a request may go out and counts it, else how
@@ -128,9 +105,9 @@ func (h *host) leave(body bool, began time.Time, came outcome, retryAfter time.D
 		if came == tooMuch {
 			h.limit, h.went = max(1, h.limit/2), 0
 		}
-		h.closeUntil(now.Add(rand.N(min(maxBackoff, firstBackoff<<min(h.failures-1, 10)))))
+		h.closeUntil(now.Add(outbound.Backoff(h.failures)))
 	}
-	h.closeUntil(now.Add(min(retryAfter, maxRetryAfter)))
+	h.closeUntil(now.Add(min(retryAfter, outbound.MaxRetryAfter)))
 	close(h.changed)
 	h.changed = make(chan struct{})
 }

@@ -9,6 +9,7 @@ import (
 	"sluice/shared/contract"
 	"sluice/shared/contract/client"
 	"sluice/shared/fault"
+	"sluice/shared/outbound"
 )
 
 // What a server takes: S3's limits.
@@ -111,7 +112,7 @@ func (t *Transfer) complete(ctx context.Context, id string, size int64) (contrac
 		if time.Now().After(end) {
 			return contract.File{}, fault.New(fault.Unavailable, "still_verifying", "All was sent, and the server has not verified it yet. Run the same command again later.")
 		}
-		if err := pause(ctx, look, nil); err != nil {
+		if err := outbound.Pause(ctx, look, nil); err != nil {
 			return contract.File{}, err
 		}
 	}
